@@ -1,0 +1,54 @@
+#include "hopfield/base/executor.h"
+
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include "hopfield/base/error.h"
+
+namespace hopfield {
+namespace {
+
+class SerialExecutor final : public Executor {
+ public:
+  int concurrency() const override { return 1; }
+  void run(std::int64_t count, const std::function<void(std::int64_t)>& task) override {
+    for (std::int64_t i = 0; i < count; ++i) task(i);
+  }
+};
+
+class TbbExecutor final : public Executor {
+ public:
+  explicit TbbExecutor(int num_threads) : arena_(num_threads) {}
+  int concurrency() const override { return arena_.max_concurrency(); }
+  void run(std::int64_t count, const std::function<void(std::int64_t)>& task) override {
+    if (count <= 0) return;
+    if (count == 1) return task(0);
+    arena_.execute([&] {
+      oneapi::tbb::parallel_for(std::int64_t{0}, count, [&](std::int64_t i) { task(i); },
+                                oneapi::tbb::simple_partitioner{});
+    });
+  }
+
+ private:
+  oneapi::tbb::task_arena arena_;
+};
+
+}  // namespace
+
+Executor& serial_executor() {
+  static SerialExecutor executor;
+  return executor;
+}
+
+Executor& default_executor() {
+  static TbbExecutor executor(oneapi::tbb::task_arena::automatic);
+  return executor;
+}
+
+std::unique_ptr<Executor> make_executor(int num_threads) {
+  require(num_threads >= 1, "make_executor",
+          "expected num_threads >= 1, got " + std::to_string(num_threads));
+  return std::make_unique<TbbExecutor>(num_threads);
+}
+
+}  // namespace hopfield
