@@ -18,7 +18,9 @@ std::string_view dtype_name(DType dtype) {
   return "?";
 }
 
-float to_f32(BF16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
+float to_f32(BF16 x) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
+}
 
 float to_f32(F16 x) {
   const std::uint32_t sign = static_cast<std::uint32_t>(x.bits & 0x8000u) << 16;

@@ -24,8 +24,9 @@ class TbbExecutor final : public Executor {
     if (count <= 0) return;
     if (count == 1) return task(0);
     arena_.execute([&] {
-      oneapi::tbb::parallel_for(std::int64_t{0}, count, [&](std::int64_t i) { task(i); },
-                                oneapi::tbb::simple_partitioner{});
+      oneapi::tbb::parallel_for(
+          std::int64_t{0}, count, [&](std::int64_t i) { task(i); },
+          oneapi::tbb::simple_partitioner{});
     });
   }
 

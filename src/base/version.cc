@@ -1,5 +1,7 @@
 #include "hopfield/base/version.h"
 
 namespace hopfield {
-const char* version() { return HOPFIELD_VERSION; }
+const char* version() {
+  return HOPFIELD_VERSION;
+}
 }  // namespace hopfield

@@ -19,7 +19,8 @@ enum class Similarity : std::uint8_t {
   kNegativeSquaredDistance,  ///< -|x - xi|^2
 };
 
-/// How scores become associations (weights >= 0 that sum to 1): p = argmax_p <p, scores> - Omega(p).
+/// How scores become associations (weights >= 0 that sum to 1): p = argmax_p <p, scores> -
+/// Omega(p).
 enum class Separation : std::uint8_t {
   kSoftmax,      ///< Omega = sum p log p
   kSparsemax,    ///< Omega = (|p|^2 - 1) / 2
@@ -28,9 +29,9 @@ enum class Separation : std::uint8_t {
   kMax,          ///< all weight on the largest score; of equal scores the first one wins
 };
 
-/// Four-dimensional view of a mask: entry of (bag, head, state within the bag, stored pattern within
-/// the bag) at data + bag * bag_stride + head * head_stride + state * state_stride + stored *
-/// stored_stride. A stride of 0 broadcasts.
+/// Four-dimensional view of a mask: entry of (bag, head, state within the bag, stored pattern
+/// within the bag) at data + bag * bag_stride + head * head_stride + state * state_stride + stored
+/// * stored_stride. A stride of 0 broadcasts.
 template <class T>
 struct MaskView {
   const T* data = nullptr;
@@ -55,9 +56,9 @@ struct MaskView {
 ///         B * states.rows, bag-major (shared states, one result a bag).
 /// Types   all views f64 -> T = double; otherwise any mix of f32, bf16, f16 -> T = float.
 struct Associations {
-  PatternView stored;       ///< [S, H or 1, d]
-  PatternView projections;  ///< [S, H or 1, dv]; not given: the stored patterns themselves
-  PatternView states;       ///< [T, H or 1, d]
+  PatternView stored;            ///< [S, H or 1, d]
+  PatternView projections;       ///< [S, H or 1, dv]; not given: the stored patterns themselves
+  PatternView states;            ///< [T, H or 1, d]
   std::span<const double> beta;  ///< inverse temperature, one for all heads or H of them; finite
   std::span<const std::int64_t> stored_offsets;
   std::span<const std::int64_t> state_offsets;
@@ -78,8 +79,8 @@ struct Associations {
 struct AssociateOptions {
   Executor* executor = nullptr;  ///< null: default_executor()
   std::string_view target;       ///< one of associate_targets(), empty: the best this CPU has
-  /// Stored patterns are folded into a partial state in blocks of this many, and blocks are merged in
-  /// order. The result depends on it (in rounding) and on nothing else about scheduling. >= 1.
+  /// Stored patterns are folded into a partial state in blocks of this many, and blocks are merged
+  /// in order. The result depends on it (in rounding) and on nothing else about scheduling. >= 1.
   std::int64_t block_size = 4096;
 };
 
@@ -107,17 +108,17 @@ struct AssociateOutputs {
   /// max_p <p, scores> - Omega(p); log sum exp(scores) for softmax. beta times the paper's lse.
   std::span<T> lse;
   /// -lse/beta + |xi|^2/2 + log(N)/beta + M^2/2 for kDot, N visible patterns, M the largest norm of
-  /// a visible one; for kNegativeSquaredDistance -lse/beta + log(N)/beta. Needs beta > 0; kCosine has
-  /// no energy that its update descends: kUnsupported.
+  /// a visible one; for kNegativeSquaredDistance -lse/beta + log(N)/beta. Needs beta > 0; kCosine
+  /// has no energy that its update descends: kUnsupported.
   std::span<T> energy;
-  std::span<T> entropy;                      ///< -sum p log p, nats
-  std::span<T> largest;                      ///< largest association
-  std::span<std::int64_t> largest_index;     ///< its pattern; of equals the first
-  std::int64_t num_top = 0;                  ///< how many of the largest associations
-  std::span<T> top;                          ///< [R, H, num_top] descending, 0 where there are fewer
-  std::span<std::int64_t> top_index;         ///< [R, H, num_top], -1 where there are fewer
-  std::span<std::int64_t> metastable_size;   ///< fewest associations that hold `metastable_mass`
-  double metastable_mass = 0.9;              ///< in (0, 1]
+  std::span<T> entropy;                     ///< -sum p log p, nats
+  std::span<T> largest;                     ///< largest association
+  std::span<std::int64_t> largest_index;    ///< its pattern; of equals the first
+  std::int64_t num_top = 0;                 ///< how many of the largest associations
+  std::span<T> top;                         ///< [R, H, num_top] descending, 0 where there are fewer
+  std::span<std::int64_t> top_index;        ///< [R, H, num_top], -1 where there are fewer
+  std::span<std::int64_t> metastable_size;  ///< fewest associations that hold `metastable_mass`
+  double metastable_mass = 0.9;             ///< in (0, 1]
   /// Dense associations, bag after bag, each [H, T_bag, S_bag]; sum over bags of H * T_bag * S_bag.
   std::span<T> association;
 };
@@ -125,13 +126,15 @@ struct AssociateOutputs {
 /// One association of every state with its stored patterns (one update step when the projections
 /// are the patterns themselves).
 ///
-/// Promise  |result - exact| at most twice the error of the plain composition in the same precision;
+/// Promise  |result - exact| at most twice the error of the plain composition in the same
+/// precision;
 ///          same bits for any executor, batch neighbours, row blocking; equal to merging the
 ///          partial states of shards whose boundaries are multiples of block_size.
 ///          A NaN or infinity stays in the rows that see it.
 /// Memory   O(R dv) plus blocks; O(S) a thread when metastable_size is asked; sparse separations
 ///          O(support) a row.
-/// Errors   kInvalidArgument (shapes, offsets, beta, spans of the wrong size), kUnsupported; outputs
+/// Errors   kInvalidArgument (shapes, offsets, beta, spans of the wrong size), kUnsupported;
+/// outputs
 ///          are untouched then.
 /// Threads  const inputs; outputs must not overlap inputs.
 template <class T>
@@ -165,8 +168,8 @@ struct AssociateGradients {
   MutablePatternView<T> projections;
   MutablePatternView<T> states;
   std::span<T> beta;  ///< same size as the input's beta
-  /// Gradient of the bias, ADDED to data laid out by these strides (so a broadcast mask collects the
-  /// sum); the caller zeroes it. Order of addition is fixed.
+  /// Gradient of the bias, ADDED to data laid out by these strides (so a broadcast mask collects
+  /// the sum); the caller zeroes it. Order of addition is fixed.
   T* bias = nullptr;
   std::int64_t bias_bag_stride = 0, bias_head_stride = 0, bias_state_stride = 0,
                bias_stored_stride = 1;
@@ -180,22 +183,23 @@ void associate_backward(const Associations& in, const AssociateSaved<T>& saved,
                         const AssociateGradients<T>& gradients,
                         const AssociateOptions& options = {});
 
-/// The partial state of rows against some of their stored patterns: what blocks, threads, shards and
-/// processes exchange. Softmax only. For row r and head h at index r * heads + h.
+/// The partial state of rows against some of their stored patterns: what blocks, threads, shards
+/// and processes exchange. Softmax only. For row r and head h at index r * heads + h.
 template <class T>
 struct Partials {
   std::int64_t rows = 0, heads = 0, depth = 0;  ///< depth = dv
-  std::vector<T> max;       ///< m: largest score, -inf when nothing was seen
-  std::vector<T> sum;       ///< l = sum exp(score - m)
-  std::vector<T> acc;       ///< [rows, heads, depth] sum exp(score - m) v
-  std::vector<T> moment;    ///< sum exp(score - m) (score - m), for the entropy
-  std::vector<T> max_square_norm;            ///< of the visible patterns, for the energy
-  std::vector<std::int64_t> visible;         ///< how many patterns were visible
-  std::vector<std::int64_t> largest_index;   ///< of the pattern with score m (first of equals)
+  std::vector<T> max;                           ///< m: largest score, -inf when nothing was seen
+  std::vector<T> sum;                           ///< l = sum exp(score - m)
+  std::vector<T> acc;                           ///< [rows, heads, depth] sum exp(score - m) v
+  std::vector<T> moment;                        ///< sum exp(score - m) (score - m), for the entropy
+  std::vector<T> max_square_norm;               ///< of the visible patterns, for the energy
+  std::vector<std::int64_t> visible;            ///< how many patterns were visible
+  std::vector<std::int64_t> largest_index;      ///< of the pattern with score m (first of equals)
 };
 
 /// One Partials for each block of options.block_size stored patterns, in order. `first_index` is
-/// added to indices (the shard's position in the whole). One bag only (offsets must be empty or [0, n]).
+/// added to indices (the shard's position in the whole). One bag only (offsets must be empty or [0,
+/// n]).
 template <class T>
 std::vector<Partials<T>> associate_partials(const Associations& in,
                                             const AssociateOptions& options = {},
@@ -207,8 +211,8 @@ std::vector<Partials<T>> associate_partials(const Associations& in,
 template <class T>
 void merge(Partials<T>& into, const Partials<T>& next);
 
-/// Outputs from merged partials: state, lse, energy, entropy, largest, largest_index; asking for more
-/// is kUnsupported. `in` supplies the states and beta (its stored patterns are not read).
+/// Outputs from merged partials: state, lse, energy, entropy, largest, largest_index; asking for
+/// more is kUnsupported. `in` supplies the states and beta (its stored patterns are not read).
 template <class T>
 void finish(const Partials<T>& partials, const Associations& in, const AssociateOutputs<T>& out);
 

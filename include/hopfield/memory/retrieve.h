@@ -35,15 +35,15 @@ struct UpdateOptions {
 /// What the iteration did; what is not wanted stays empty / null.
 template <class T>
 struct RetrieveReport {
-  MutablePatternView<T> final_state;    ///< [R, H, d] xi_n, the state that met the projections
-  std::span<std::int64_t> steps;        ///< [R, H] updates made
-  std::span<StopReason> reason;         ///< [R, H]
-  std::span<T> energies;                ///< [R, H, num_energies] energy of xi_0, xi_1, ...; after the
-  std::int64_t num_energies = 0;        ///< stop the last value is repeated
+  MutablePatternView<T> final_state;  ///< [R, H, d] xi_n, the state that met the projections
+  std::span<std::int64_t> steps;      ///< [R, H] updates made
+  std::span<StopReason> reason;       ///< [R, H]
+  std::span<T> energies;              ///< [R, H, num_energies] energy of xi_0, xi_1, ...; after the
+  std::int64_t num_energies = 0;      ///< stop the last value is repeated
 };
 
-/// Updates every state on its own, xi_{t+1} = sum_s p_s(xi_t) x_s, until it stops, then associates it
-/// once more with the projections into `out` (so n updates make n + 1 associations; 0 updates is
+/// Updates every state on its own, xi_{t+1} = sum_s p_s(xi_t) x_s, until it stops, then associates
+/// it once more with the projections into `out` (so n updates make n + 1 associations; 0 updates is
 /// plain attention). Nobody's result depends on batch neighbours. A stopped state never restarts.
 /// Convergence is first tested after the first update. Needs depth of states = depth of stored.
 /// Errors, threads, bits: as `associate`. Source: arXiv:2008.02217, eq. 3.
@@ -58,14 +58,14 @@ enum class RetrieveGradient : std::uint8_t {
 };
 
 struct ImplicitOptions {
-  double tolerance = 1e-10;           ///< |residual| <= tolerance * |v|
+  double tolerance = 1e-10;  ///< |residual| <= tolerance * |v|
   std::int64_t iterations_max = 500;
 };
 
 /// Backward of `retrieve`: gradients as in associate_backward. `steps` and `reason` must be what
-/// retrieve reported. kImplicit: kDot and kNegativeSquaredDistance only (kCosine: kUnsupported); the
-/// gradient with respect to the initial states is 0 for converged rows.
-/// `num_fallback` (optional) receives how many (row, head) pairs were unrolled instead.
+/// retrieve reported. kImplicit: kDot and kNegativeSquaredDistance only (kCosine: kUnsupported);
+/// the gradient with respect to the initial states is 0 for converged rows. `num_fallback`
+/// (optional) receives how many (row, head) pairs were unrolled instead.
 template <class T>
 void retrieve_backward(const Associations& in, const UpdateOptions& update,
                        std::span<const std::int64_t> steps, std::span<const StopReason> reason,

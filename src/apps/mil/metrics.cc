@@ -13,8 +13,8 @@ namespace hopfield::mil {
 
 double roc_auc(std::span<const double> scores, std::span<const int> labels) {
   require(scores.size() == labels.size(), "roc_auc",
-          "expected as many labels as scores, got " + std::to_string(scores.size()) + " scores and " +
-              std::to_string(labels.size()) + " labels");
+          "expected as many labels as scores, got " + std::to_string(scores.size()) +
+              " scores and " + std::to_string(labels.size()) + " labels");
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (std::size_t i = 0; i < scores.size(); ++i) {

@@ -34,23 +34,23 @@ struct RetrieveOptions {
   std::int64_t update_steps_cap = 1000;
   RetrieveGradient gradient = RetrieveGradient::kUnrolled;
 
-  bool want_energy = false;       ///< lse comes always
+  bool want_energy = false;  ///< lse comes always
   bool want_entropy = false;
   bool want_largest = false;
   bool want_metastable = false;
   double metastable_mass = 0.9;
   std::int64_t num_top = 0;
   bool want_association = false;  ///< dense; takes the composition path when grad is needed
-  double dropout = 0;             ///< on the association, once, after the last update (composition path)
+  double dropout = 0;  ///< on the association, once, after the last update (composition path)
 };
 
 /// Rows: dense states [B, L, H, d] -> leading dims B, L. Ragged states [T, H, d] -> T. Shared
 /// states [L, H, d] with ragged stored patterns (`stored_offsets` only) -> B, L.
 struct RetrieveResult {
-  at::Tensor state;        ///< [rows..., H, dv]; differentiable
-  at::Tensor lse;          ///< [rows..., H]; differentiable
-  at::Tensor energy;       ///< [rows..., H]; differentiable; undefined unless wanted, as all below
-  at::Tensor entropy;      ///< [rows..., H]; differentiable
+  at::Tensor state;    ///< [rows..., H, dv]; differentiable
+  at::Tensor lse;      ///< [rows..., H]; differentiable
+  at::Tensor energy;   ///< [rows..., H]; differentiable; undefined unless wanted, as all below
+  at::Tensor entropy;  ///< [rows..., H]; differentiable
   at::Tensor largest, largest_index;  ///< [rows..., H]
   at::Tensor top, top_index;          ///< [rows..., H, num_top]
   at::Tensor metastable_size;         ///< [rows..., H] int64
@@ -60,8 +60,8 @@ struct RetrieveResult {
   at::Tensor final_state;  ///< [rows..., H, d] xi_n, what met the projections; not differentiable
 };
 
-/// Updates and associates by the registered op torch.ops.hopfield.retrieve (CPU: hopfield::core; CUDA
-/// and other devices: the composition).
+/// Updates and associates by the registered op torch.ops.hopfield.retrieve (CPU: hopfield::core;
+/// CUDA and other devices: the composition).
 ///
 /// Dense   states [B, L, H, d], stored [B or 1, S, H or 1, d], projections [B or 1, S, H or 1, dv].
 ///         B or H of `states` may be 1 and is then broadcast, too. Any strides.

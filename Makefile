@@ -1,0 +1,55 @@
+# Two commands do everything on a fresh Debian 12: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc)
+BUILD := build
+CCACHE := $(if $(shell command -v ccache 2>/dev/null),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+# Warnings are errors in CI only.
+WERROR := $(if $(CI),-DHOPFIELD_WERROR=ON)
+export CCACHE_SLOPPINESS := pch_defines,time_macros
+CONFIGURE = cmake --preset $(1) $(CCACHE) $(WERROR) > $(2).configure.log 2>&1 || { cat $(2).configure.log; exit 1; }
+
+.PHONY: help setup configure build demo test test-release test-asan test-tsan bench format clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
+	  awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: ## install Debian packages and the virtual environment with LibTorch (idempotent)
+	@tools/setup
+
+configure: setup
+	@$(call CONFIGURE,release,$(BUILD))
+
+build: configure ## build libraries and the program build/bin/hopfield
+	@cmake --build $(BUILD) -j $(JOBS) --target hopfield hopfield-torch
+
+demo: build ## set-up, build, then the main job on real data; writes demo/report.html
+	@tools/demo
+
+test: test-release test-asan test-tsan ## set-up, build, all tests: release, ASan+UBSan, TSan on the core
+	@tools/test-summary
+
+test-release: configure ## the release tests alone
+	@cmake --build $(BUILD) -j $(JOBS)
+	@tools/run-tests release
+
+test-asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(call CONFIGURE,asan,build-asan)
+	@cmake --build build-asan -j $(JOBS)
+	@tools/run-tests asan
+
+test-tsan: setup ## the core, built without torch, under ThreadSanitizer
+	@$(call CONFIGURE,tsan,build-tsan)
+	@cmake --build build-tsan -j $(JOBS)
+	@tools/run-tests tsan
+
+bench: configure ## benchmarks of the kernels
+	@cmake --build $(BUILD) -j $(JOBS) --target hopfield_benchmarks
+	@tools/bench
+
+format: ## clang-format over all C++ files
+	@find include src tests benchmarks examples -name '*.h' -o -name '*.cc' -o -name '*.cu' | xargs clang-format -i
+
+clean: ## remove what building made; .venv stays
+	rm -rf build build-asan build-tsan build-dev build-no-torch build-clang *.configure.log
