@@ -1,0 +1,99 @@
+#ifndef HOPFIELD_APPS_MIL_CV_H_
+#define HOPFIELD_APPS_MIL_CV_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hopfield/apps/mil/bags.h"
+#include "hopfield/apps/mil/folds.h"
+#include "hopfield/apps/mil/options.h"
+
+namespace hopfield::mil {
+
+struct CvOptions {
+  ModelOptions model;
+  TrainOptions train;
+  /// Trained on the same folds with the same input code, embedding and training options.
+  std::vector<Pooling> baselines = {Pooling::kMeanMax, Pooling::kAttention,
+                                    Pooling::kGatedAttention};
+  std::uint64_t seed = 0;
+  int num_threads = 0;  ///< folds trained at the same time; 0: as many as the machine has cores
+};
+
+/// What one fold's model did.
+struct FoldResult {
+  int fold = 0;
+  std::vector<std::int64_t> test_bags;  ///< numbers of bags
+  std::vector<double> scores;           ///< [test_bags] logits
+  std::vector<int> labels;              ///< [test_bags]
+  double auc = 0;                       ///< of the test fold
+  double validation_auc = 0;            ///< at the epoch kept
+  double best_epoch = 0;                ///< kept, from 1; mean over the members
+  double seconds = 0;                   ///< of one thread
+};
+
+struct RepetitionResult {
+  std::string name;
+  double auc = 0;         ///< mean of the fold AUCs
+  double auc_pooled = 0;  ///< of all test scores at once (scores of folds need not share a scale)
+  double validation_auc = 0;  ///< mean over the folds
+  std::vector<FoldResult> folds;
+};
+
+struct ModelResult {
+  std::string name;     ///< pooling_name
+  std::string title;    ///< for people: "HopfieldPooling", "mean + max, linear", ...
+  double auc_mean = 0;  ///< over the repetitions
+  double auc_sd = 0;    ///< sample standard deviation over the repetitions; NaN for one
+  double validation_auc_mean = 0;
+  std::int64_t num_parameters = 0;
+  double seconds = 0;  ///< sum over folds, of one thread
+  std::vector<RepetitionResult> repetitions;
+};
+
+/// Model minus baseline over all (repetition, fold) pairs.
+struct Comparison {
+  std::string baseline;
+  double mean_difference = 0;
+  std::int64_t wins = 0, ties = 0, losses = 0;  ///< folds
+  /// Two-sided Wilcoxon signed-rank p over the folds. Folds share training bags (and repetitions
+  /// all bags), so it is too small as a statement about other data; 1 if all folds tie.
+  double wilcoxon_p = 1;
+  double sign_p = 1;  ///< two-sided sign test, ties left out
+};
+
+struct CvResult {
+  ModelResult model;
+  std::vector<ModelResult> baselines;
+  std::vector<Comparison> comparisons;  ///< one a baseline
+  CvOptions options;
+  std::string origin;  ///< of the bags
+  std::int64_t num_bags = 0, num_positive = 0, num_instances = 0, num_features = 0;
+  double seconds = 0;                                         ///< on the clock
+  std::vector<std::pair<std::string, std::string>> versions;  ///< "hopfield", "torch"
+};
+
+/// Cross-validates the model and the baselines on every repetition. Nothing is ever fitted or
+/// chosen on a test fold: input codes see the training bags, early stopping the validation fold.
+///
+/// Bits     depend on bags, folds and options alone: not on num_threads, nor on which other
+///          repetitions or baselines run.
+/// Errors   kInvalidArgument for bad options, missing labels; kCorruptData as check_folds;
+///          kCancelled if control.cancelled said so.
+/// Threads  starts its own, each with torch limited to one thread, and puts torch's settings back.
+CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
+                        const CvOptions& options, const Control& control = {});
+
+/// The result as a JSON document. Keys: auc_mean, auc_sd, repetitions, baselines, comparisons,
+/// seed, settings, data, versions, seconds. `command`, if not empty, is stored, too. Without
+/// `times` the text depends on input and options alone.
+std::string cv_json(const CvResult& result, const std::string& command = {}, bool times = true);
+
+/// A table for the terminal.
+std::string cv_text(const CvResult& result);
+
+}  // namespace hopfield::mil
+
+#endif  // HOPFIELD_APPS_MIL_CV_H_
