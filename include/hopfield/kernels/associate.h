@@ -82,6 +82,9 @@ struct AssociateOptions {
   /// Stored patterns are folded into a partial state in blocks of this many, and blocks are merged
   /// in order. The result depends on it (in rounding) and on nothing else about scheduling. >= 1.
   std::int64_t block_size = 4096;
+  /// If not null, receives the name of the implementation that did the work of this call: the
+  /// forced target, or what it hands the case on to (at the latest "reference").
+  std::string* served_by = nullptr;
 };
 
 /// Sizes that follow from the inputs. `validate` throws kInvalidArgument on any contradiction, with
@@ -91,6 +94,7 @@ struct AssociationShape {
   std::int64_t num_stored = 0, num_states = 0, rows = 0;
   bool states_shared = false, stored_shared = false;
   bool f64 = false;
+  bool tied = true;  ///< no separate projections: the stored patterns are read out themselves
 };
 AssociationShape validate(const Associations& in, std::string_view op);
 
@@ -131,8 +135,9 @@ struct AssociateOutputs {
 ///          same bits for any executor, batch neighbours, row blocking; equal to merging the
 ///          partial states of shards whose boundaries are multiples of block_size.
 ///          A NaN or infinity stays in the rows that see it.
-/// Memory   O(R dv) plus blocks; O(S) a thread when metastable_size is asked; sparse separations
-///          O(support) a row.
+/// Memory   O(R dv) plus blocks; O(S) a thread when top or metastable_size is asked and for every
+///          separation but softmax.
+/// NaN      a row that sees one gives NaN, index -1, metastable size 0; no other row changes.
 /// Errors   kInvalidArgument (shapes, offsets, beta, spans of the wrong size), kUnsupported;
 /// outputs
 ///          are untouched then.
@@ -207,7 +212,9 @@ std::vector<Partials<T>> associate_partials(const Associations& in,
 
 /// into := into followed by next. Associative up to rounding; `associate` itself folds block
 /// partials left to right with this very function, so doing the same gives the same bits.
-/// Errors: kInvalidArgument if the shapes differ.
+/// A side that saw nothing leaves the other unchanged bit for bit. Arithmetic: exponentials in
+/// double, rounded to T once; acc_i := acc_i * scale_a + next_i * scale_b, three roundings, never
+/// fused. Errors: kInvalidArgument if the shapes differ.
 template <class T>
 void merge(Partials<T>& into, const Partials<T>& next);
 
