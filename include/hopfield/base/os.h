@@ -1,0 +1,127 @@
+#ifndef HOPFIELD_BASE_OS_H_
+#define HOPFIELD_BASE_OS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hopfield {
+
+/// A whole file, read only. A regular file is mapped (its pages are read when touched, shared with
+/// other processes); anything else, such as a pipe, is read into memory at once.
+///
+/// Errors   kIo with the path and the system's reason; kInvalidArgument for a folder.
+/// Threads  const after construction. Nobody may shorten the file while it is mapped: the system
+///          ends a process that touches pages which are gone.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::string& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  void release() noexcept;
+
+  std::string path_;
+  std::span<const std::byte> bytes_;
+  bool mapped_ = false;
+  std::vector<std::byte> copy_;
+};
+
+/// What AtomicFile does when its path already names a file.
+enum class IfExists : std::uint8_t {
+  kReplace,  ///< the old content is there until the new one is complete
+  kRefuse,   ///< kIo, and the old file stays as it is
+};
+
+/// A file that appears under its name complete or not at all. Bytes go to an unnamed (where the
+/// system can, else temporary) file in the same folder; `commit` makes them durable, gives the file
+/// its name in one step and makes the folder durable. Destroyed without commit, it leaves no trace.
+/// A symbolic link is followed; a path that is no regular file (/dev/stdout, a pipe) is written
+/// directly.
+///
+/// Errors   kIo; the message names the path, the reason and says that nothing was changed.
+/// Threads  one at a time.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::string& path, IfExists if_exists = IfExists::kReplace);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  /// Appends.
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+
+  /// Overwrites bytes [offset, offset + bytes.size()) which were written before: for a header that
+  /// is known last. kUnsupported for a path that is no regular file.
+  void overwrite(std::uint64_t offset, std::span<const std::byte> bytes);
+
+  void commit();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// AtomicFile in one call.
+void atomic_write_file(const std::string& path, std::span<const std::byte> bytes,
+                       IfExists if_exists = IfExists::kReplace);
+void atomic_write_file(const std::string& path, std::string_view text,
+                       IfExists if_exists = IfExists::kReplace);
+
+/// A file opened for reading in pieces. Errors as MappedFile.
+class InputFile {
+ public:
+  explicit InputFile(const std::string& path);
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile();
+
+  /// Reads up to buffer.size() bytes; 0 means the end.
+  std::size_t read(std::span<std::byte> buffer);
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+bool path_exists(const std::string& path);
+
+/// Whether two paths name the same existing file.
+bool same_file(const std::string& a, const std::string& b);
+
+// The functions below serve programs; the library never calls them.
+
+/// Whether standard output / standard error is a terminal.
+bool stdout_is_terminal();
+bool stderr_is_terminal();
+
+/// Absolute path of the running program, empty if the system does not tell.
+std::string executable_path();
+
+/// Whether `path` is a file that may be executed.
+bool is_executable(const std::string& path);
+
+/// Continues as another program: arguments[0] is its own name. Returns only by throwing kIo.
+[[noreturn]] void replace_process(const std::string& path,
+                                  const std::vector<std::string>& arguments);
+
+/// From now on the first SIGINT or SIGTERM only sets a flag that `interrupted` reads; the second
+/// ends the program as usual. Also makes a file that exceeds its size limit an error of the write
+/// instead of the end of the program.
+void install_interrupt_flag();
+bool interrupted();
+
+}  // namespace hopfield
+
+#endif  // HOPFIELD_BASE_OS_H_

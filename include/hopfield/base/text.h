@@ -1,0 +1,19 @@
+#ifndef HOPFIELD_BASE_TEXT_H_
+#define HOPFIELD_BASE_TEXT_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hopfield {
+
+/// Fewest insertions, deletions, substitutions and swaps of neighbours that turn a into b (case
+/// ignored). Source: the optimal string alignment distance.
+int edit_distance(std::string_view a, std::string_view b);
+
+/// The candidate that was probably meant by a mistyped `name`; empty if none is near.
+std::string closest_name(std::string_view name, std::span<const std::string> candidates);
+
+}  // namespace hopfield
+
+#endif  // HOPFIELD_BASE_TEXT_H_

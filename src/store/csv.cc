@@ -1,0 +1,423 @@
+#include "hopfield/store/csv.h"
+
+#include <csv.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <unordered_map>
+
+#include "hopfield/base/error.h"
+#include "hopfield/base/os.h"
+#include "hopfield/base/text.h"
+
+namespace hopfield::store {
+namespace {
+
+constexpr std::string_view kOp = "csv";
+constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
+constexpr std::size_t kRowBytesMax = std::size_t{1} << 28;
+
+bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
+  if (text.size() < end.size()) return false;
+  text.remove_prefix(text.size() - end.size());
+  return std::equal(text.begin(), text.end(), end.begin(), [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+  });
+}
+
+/// Bytes of a file, decompressed if they are gzip.
+class ByteSource {
+ public:
+  explicit ByteSource(const std::string& path)
+      : file_(path), input_(kBufferBytes), must_be_gzip_(ends_with_ignoring_case(path, ".gz")) {
+    fill();
+    // Two magic bytes; a regular text file never starts with them.
+    gzip_ = available_ >= 2 && input_[0] == std::byte{0x1f} && input_[1] == std::byte{0x8b};
+    if (must_be_gzip_ && !gzip_) {
+      damaged(available_ == 0 ? "expected gzip data, got an empty file"
+                              : "expected gzip data (the name ends in .gz), got something else");
+    }
+    if (gzip_) start_member();
+  }
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
+  ~ByteSource() {
+    if (gzip_) inflateEnd(&stream_);
+  }
+
+  /// Up to out.size() bytes; 0 at the end.
+  std::size_t read(std::span<char> out) {
+    if (out.empty()) return 0;
+    if (!gzip_) {
+      if (used_ == available_) fill();
+      const std::size_t count = std::min(out.size(), available_ - used_);
+      if (count > 0) std::memcpy(out.data(), input_.data() + used_, count);
+      used_ += count;
+      return count;
+    }
+    return inflate_some(out);
+  }
+
+ private:
+  [[noreturn]] void damaged(const std::string& message) const {
+    fail(ErrorCode::kCorruptData, kOp, "'" + file_.path() + "': " + message);
+  }
+
+  void fill() {
+    available_ = 0;
+    used_ = 0;
+    // Pipes give little at a time; two bytes are needed to know what it is.
+    while (available_ < 2) {
+      const std::size_t count = file_.read(std::span(input_).subspan(available_));
+      if (count == 0) break;
+      available_ += count;
+    }
+  }
+
+  void start_member() {
+    stream_ = {};
+    if (inflateInit2(&stream_, 15 + 16) != Z_OK) {
+      gzip_ = false;
+      fail(ErrorCode::kOutOfMemory, kOp, "no memory to decompress '" + file_.path() + "'");
+    }
+    ended_ = false;
+  }
+
+  std::size_t inflate_some(std::span<char> out) {
+    for (;;) {
+      if (used_ == available_) fill();
+      if (available_ == 0) {
+        if (ended_) return 0;
+        damaged("the gzip data ends too early, the file is truncated; fetch or compress it again");
+      }
+      if (ended_) {  // another member, or rubbish
+        if (inflateReset(&stream_) != Z_OK) damaged("damaged gzip data");
+        ended_ = false;
+      }
+      stream_.next_in = reinterpret_cast<Bytef*>(input_.data() + used_);
+      stream_.avail_in = static_cast<uInt>(available_ - used_);
+      stream_.next_out = reinterpret_cast<Bytef*>(out.data());
+      stream_.avail_out = static_cast<uInt>(out.size());
+      const int result = inflate(&stream_, Z_NO_FLUSH);
+      used_ = available_ - stream_.avail_in;
+      const std::size_t count = out.size() - stream_.avail_out;
+      if (result == Z_STREAM_END) {
+        ended_ = true;
+      } else if (result != Z_OK && result != Z_BUF_ERROR) {
+        damaged(std::string("damaged gzip data (") +
+                (stream_.msg != nullptr ? stream_.msg : "wrong checksum") +
+                "); fetch or compress it again");
+      }
+      if (count > 0) return count;
+    }
+  }
+
+  InputFile file_;
+  std::vector<std::byte> input_;
+  std::size_t available_ = 0, used_ = 0;
+  bool must_be_gzip_;
+  bool gzip_ = false, ended_ = false;
+  z_stream stream_ = {};
+};
+
+std::string shown(std::string_view text) {
+  if (text.empty()) return "an empty cell";
+  return "'" + std::string(text.substr(0, 40)) + (text.size() > 40 ? "...'" : "'");
+}
+
+/// Below the smallest double rather than beyond the largest.
+bool is_underflow(std::string_view digits) {
+  const std::size_t exponent = digits.find_first_of("eE");
+  if (exponent != std::string_view::npos) {
+    return exponent + 1 < digits.size() && digits[exponent + 1] == '-';
+  }
+  return digits.substr(0, 2) == "0." || digits.substr(0, 3) == "-0." || digits.front() == '.';
+}
+
+}  // namespace
+
+struct CsvReader::State {
+  std::string path;
+  ByteSource source;
+  csv_parser parser = {};
+  std::vector<char> buffer;
+  std::size_t begin = 0, end = 0;  // of the bytes read and not yet parsed
+  bool at_end = false;
+  std::int64_t lines_read = 0;
+  std::int64_t line_of_row = 0;  // where the row in the making began
+  bool in_row = false;
+
+  // Complete rows not yet handed out, and the row in the making: text of all cells, where each
+  // ends, and per row how many cells and on which line.
+  std::string cells;
+  std::vector<std::size_t> cell_ends;
+  struct Row {
+    std::size_t first_cell, num_cells;
+    std::int64_t line;
+  };
+  std::vector<Row> rows;
+  std::size_t next_row = 0;
+  std::size_t row_first_cell = 0;
+
+  Row current = {0, 0, 0};
+  std::int64_t row = 0;
+  std::vector<std::string> columns;
+  std::unordered_map<std::string_view, std::size_t> index;
+
+  State(const std::string& p, const CsvOptions& options)
+      : path(p), source(p), buffer(kBufferBytes) {
+    if (csv_init(&parser, CSV_STRICT_FINI) != 0) {
+      fail(ErrorCode::kOutOfMemory, kOp, "no memory to read '" + path + "'");
+    }
+    char delimiter = options.delimiter;
+    if (delimiter == 0) {
+      delimiter = ',';
+      for (const std::string_view ending : {".tsv", ".tsv.gz", ".tab", ".tab.gz"}) {
+        if (ends_with_ignoring_case(path, ending)) delimiter = '\t';
+      }
+    }
+    csv_set_delim(&parser, static_cast<unsigned char>(delimiter));
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { csv_free(&parser); }
+
+  [[noreturn]] void damaged(std::int64_t line, const std::string& message) const {
+    fail(ErrorCode::kCorruptData, kOp,
+         "'" + path + "', line " + std::to_string(line) + ": " + message);
+  }
+
+  static void on_cell(void* text, std::size_t size, void* state) {
+    State& s = *static_cast<State*>(state);
+    if (size > 0) s.cells.append(static_cast<const char*>(text), size);
+    s.cell_ends.push_back(s.cells.size());
+  }
+
+  static void on_row(int, void* state) {
+    State& s = *static_cast<State*>(state);
+    s.rows.push_back({s.row_first_cell, s.cell_ends.size() - s.row_first_cell, s.line_of_row});
+    s.row_first_cell = s.cell_ends.size();
+    s.in_row = false;
+  }
+
+  void parse(const char* text, std::size_t size) {
+    if (csv_parse(&parser, text, size, &on_cell, &on_row, this) != size) {
+      if (csv_error(&parser) == CSV_ENOMEM) {
+        fail(ErrorCode::kOutOfMemory, kOp, "no memory for a row of '" + path + "'");
+      }
+      damaged(line_of_row, "expected CSV, got something else");
+    }
+    if (cells.size() > kRowBytesMax || csv_get_buffer_size(&parser) > kRowBytesMax) {
+      damaged(line_of_row, "expected a row of at most 256 MiB; is a quote not closed?");
+    }
+  }
+
+  void refill() {
+    if (begin > 0) std::memmove(buffer.data(), buffer.data() + begin, end - begin);
+    end -= begin;
+    begin = 0;
+    if (end == buffer.size()) return;
+    const std::size_t count = source.read(std::span(buffer).subspan(end));
+    if (count == 0) at_end = true;
+    end += count;
+  }
+
+  /// Feeds the parser line by line, so that every row's line number is known, until there is a row.
+  bool parse_rows() {
+    cells.clear();
+    cell_ends.clear();
+    rows.clear();
+    next_row = 0;
+    row_first_cell = 0;
+    while (rows.empty()) {
+      const char* line = buffer.data() + begin;
+      const void* newline = begin < end ? std::memchr(line, '\n', end - begin) : nullptr;
+      std::size_t size = end - begin;
+      if (newline != nullptr) {
+        size = static_cast<std::size_t>(static_cast<const char*>(newline) - line) + 1;
+      } else if (!at_end && size < buffer.size()) {
+        refill();
+        continue;
+      }
+      if (size == 0) break;
+      feed_line(line, size, newline != nullptr);
+      begin += size;
+    }
+    if (rows.empty() && at_end && in_row) {
+      if (csv_fini(&parser, &on_cell, &on_row, this) != 0) {
+        damaged(line_of_row,
+                "expected a closing quote, got the end of the file; a cell that starts "
+                "with a quote must end with one");
+      }
+    }
+    return !rows.empty();
+  }
+
+  void feed_line(const char* line, std::size_t size, bool complete) {
+    if (!in_row) {
+      line_of_row = lines_read + 1;
+      const bool blank = std::all_of(line, line + size, [this](char c) {
+        return c == '\n' || c == '\r' ||
+               ((c == ' ' || c == '\t') && c != static_cast<char>(csv_get_delim(&parser)));
+      });
+      if (blank) {
+        if (complete) ++lines_read;
+        return;
+      }
+      in_row = true;
+    }
+    parse(line, size);
+    if (complete) ++lines_read;
+  }
+
+  bool next() {
+    if (next_row == rows.size() && !parse_rows()) return false;
+    current = rows[next_row++];
+    return true;
+  }
+
+  std::string_view text(std::size_t column) const {
+    const std::size_t cell = current.first_cell + column;
+    const std::size_t first = cell == 0 ? 0 : cell_ends[cell - 1];
+    return std::string_view(cells).substr(first, cell_ends[cell] - first);
+  }
+
+  void read_header(bool header) {
+    refill();
+    if (end - begin >= 3 && std::memcmp(buffer.data(), "\xEF\xBB\xBF", 3) == 0) begin = 3;
+    if (end - begin >= 2 && (std::memcmp(buffer.data(), "\xFF\xFE", 2) == 0 ||
+                             std::memcmp(buffer.data(), "\xFE\xFF", 2) == 0)) {
+      damaged(1, "expected text in UTF-8, got UTF-16; save it as UTF-8");
+    }
+    if (!next()) {
+      damaged(1, header ? "expected a first line with column names, got an empty file"
+                        : "expected rows, got an empty file");
+    }
+    for (std::size_t i = 0; i < current.num_cells; ++i) {
+      columns.push_back(header ? std::string(text(i)) : std::to_string(i + 1));
+    }
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i].empty()) {
+        damaged(current.line,
+                "expected a name for each column, got none for column " + std::to_string(i + 1));
+      }
+      const auto [it, is_new] = index.emplace(columns[i], i);
+      if (!is_new) {
+        damaged(current.line, "expected each column name once, got '" + columns[i] +
+                                  "' as column " + std::to_string(it->second + 1) + " and " +
+                                  std::to_string(i + 1));
+      }
+    }
+    if (!header) --next_row;  // the first row is data
+  }
+};
+
+CsvReader::CsvReader(const std::string& path, const CsvOptions& options)
+    : state_(std::make_unique<State>(path, options)) {
+  state_->read_header(options.header);
+}
+CsvReader::CsvReader(CsvReader&&) noexcept = default;
+CsvReader& CsvReader::operator=(CsvReader&&) noexcept = default;
+CsvReader::~CsvReader() = default;
+
+const std::string& CsvReader::path() const {
+  return state_->path;
+}
+const std::vector<std::string>& CsvReader::columns() const {
+  return state_->columns;
+}
+std::int64_t CsvReader::row() const {
+  return state_->row;
+}
+std::int64_t CsvReader::line() const {
+  return state_->current.line;
+}
+
+bool CsvReader::has_column(std::string_view name) const {
+  return state_->index.count(name) != 0;
+}
+
+std::size_t CsvReader::column(std::string_view name) const {
+  const auto it = state_->index.find(name);
+  if (it != state_->index.end()) return it->second;
+  std::string message =
+      "'" + path() + "': expected a column '" + std::string(name) + "', got only ";
+  for (std::size_t i = 0; i < columns().size() && i < 12; ++i) {
+    message += (i > 0 ? ", '" : "'") + columns()[i] + "'";
+  }
+  if (columns().size() > 12) {
+    message += ", ... (" + std::to_string(columns().size()) + " columns)";
+  }
+  const std::string guess = closest_name(name, columns());
+  if (!guess.empty()) message += "; did you mean '" + guess + "'?";
+  fail(ErrorCode::kInvalidArgument, kOp, message);
+}
+
+bool CsvReader::next() {
+  State& s = *state_;
+  if (!s.next()) return false;
+  ++s.row;
+  if (s.current.num_cells != s.columns.size()) {
+    s.damaged(s.current.line,
+              "expected " + std::to_string(s.columns.size()) + " cells, as many as columns, got " +
+                  std::to_string(s.current.num_cells) + " (row " + std::to_string(s.row) + ")");
+  }
+  return true;
+}
+
+std::string_view CsvReader::text(std::size_t column) const {
+  HOPFIELD_DCHECK(column < state_->columns.size());
+  return state_->text(column);
+}
+
+std::string CsvReader::where(std::size_t column) const {
+  return "'" + path() + "', line " + std::to_string(line()) + ", column '" + columns()[column] +
+         "' (row " + std::to_string(row()) + ")";
+}
+
+double CsvReader::number(std::size_t column) const {
+  const std::string_view cell = text(column);
+  std::string_view digits = cell;
+  if (digits.size() > 1 && digits.front() == '+' && digits[1] != '-') digits.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const bool whole = end == digits.data() + digits.size();
+  if (error == std::errc() && whole && std::isfinite(value)) return value;
+  if (error == std::errc::result_out_of_range && whole && is_underflow(digits)) return 0;
+  fail(ErrorCode::kCorruptData, kOp,
+       where(column) + ": expected a finite number, got " + shown(cell));
+}
+
+std::int64_t CsvReader::integer(std::size_t column) const {
+  const std::string_view cell = text(column);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+  if (error == std::errc() && end == cell.data() + cell.size()) return value;
+  fail(ErrorCode::kCorruptData, kOp,
+       where(column) + ": expected a whole number, got " + shown(cell));
+}
+
+CsvMatrix read_csv_matrix(const std::string& path, std::span<const std::string> columns,
+                          const CsvOptions& options) {
+  CsvReader reader(path, options);
+  CsvMatrix matrix;
+  std::vector<std::size_t> wanted;
+  if (columns.empty()) {
+    matrix.columns = reader.columns();
+    for (std::size_t i = 0; i < matrix.columns.size(); ++i) wanted.push_back(i);
+  } else {
+    matrix.columns.assign(columns.begin(), columns.end());
+    for (const std::string& name : columns) wanted.push_back(reader.column(name));
+  }
+  while (reader.next()) {
+    for (const std::size_t column : wanted) matrix.values.push_back(reader.number(column));
+    ++matrix.rows;
+  }
+  return matrix;
+}
+
+}  // namespace hopfield::store
