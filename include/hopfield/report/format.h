@@ -15,7 +15,7 @@ std::string fixed(double value, int decimals);
 /// `digits` significant digits, 1..17, without trailing zeros, with an exponent where that is
 /// shorter: general(0.000012345, 3) is "1.23e-05".
 std::string general(double value, int digits = 4);
-/// "0.930 ± 0.012"; without the second part where `spread` is NaN.
+/// "0.930 ± 0.012"; without the second part where `spread` is NaN; "n/a" where `value` is.
 std::string plus_minus(double value, double spread, int decimals);
 /// 1234567 is "1 234 567", with a narrow no-break space between the groups of three.
 std::string grouped(long long value);
