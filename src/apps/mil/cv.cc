@@ -1,0 +1,243 @@
+#include "hopfield/apps/mil/cv.h"
+
+#include <torch/version.h>
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "apps/mil/random.h"
+#include "apps/mil/titles.h"
+#include "apps/mil/trainer.h"
+#include "hopfield/apps/mil/coder.h"
+#include "hopfield/apps/mil/metrics.h"
+#include "hopfield/base/error.h"
+#include "hopfield/base/executor.h"
+#include "hopfield/base/version.h"
+
+namespace hopfield::mil {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The options of a baseline: those of the model, pooled differently. The output of mean_max is
+/// linear and its input not embedded, see BagNet.
+ModelOptions with_pooling(ModelOptions options, Pooling pooling) {
+  options.pooling = pooling;
+  return options;
+}
+
+/// One fold of one repetition, all models.
+class FoldTask {
+ public:
+  FoldTask(const Bags& bags, const Repetition& repetition, int fold, const CvOptions& options)
+      : bags_(bags), repetition_(repetition), fold_(fold), options_(options) {}
+
+  /// Fits the input code on the training bags and codes all bags.
+  void prepare(InputCode code, std::int64_t levels) {
+    training_ = repetition_.training_bags(fold_);
+    validation_ = repetition_.validation_bags(fold_);
+    test_ = repetition_.test_bags(fold_);
+    coded_ = code_bags(bags_, InputCoder::fit(bags_, training_, code, levels));
+  }
+
+  /// Trains and scores one model; `stop` is polled between epochs.
+  template <class Stop>
+  FoldResult run(const ModelOptions& model, std::int64_t& num_parameters, const Stop& stop) const {
+    const Clock::time_point start = Clock::now();
+    FoldResult result;
+    result.fold = fold_;
+    result.test_bags = test_;
+    result.scores.assign(test_.size(), 0.0);
+    const std::uint64_t seed =
+        mix_seed(mix_seed(mix_seed(options_.seed, repetition_.name), pooling_name(model.pooling)),
+                 static_cast<std::uint64_t>(fold_));
+    const auto members = static_cast<double>(options_.train.members);
+    for (std::int64_t member = 0; member < options_.train.members; ++member) {
+      Trainer trainer(model, options_.train, mix_seed(seed, static_cast<std::uint64_t>(member)),
+                      coded_, training_, validation_);
+      while (!trainer.finished()) {
+        stop();
+        trainer.run_epoch();
+      }
+      BagNet net = trainer.best_net();
+      num_parameters = net->num_parameters();
+      const std::vector<double> scores = score_bags(net, coded_, test_);
+      for (std::size_t i = 0; i < scores.size(); ++i) result.scores[i] += scores[i] / members;
+      result.validation_auc += trainer.best_validation_auc() / members;
+      result.best_epoch += static_cast<double>(trainer.best_epoch()) / members;
+    }
+    for (const std::int64_t bag : test_) {
+      result.labels.push_back(bags_.labels[static_cast<std::size_t>(bag)]);
+    }
+    result.auc = roc_auc(result.scores, result.labels);
+    result.seconds = seconds_since(start);
+    return result;
+  }
+
+ private:
+  const Bags& bags_;
+  const Repetition& repetition_;
+  int fold_;
+  const CvOptions& options_;
+  std::vector<std::int64_t> training_, validation_, test_;
+  CodedBags coded_;
+};
+
+void summarise(RepetitionResult& repetition) {
+  std::vector<double> aucs, validation, scores;
+  std::vector<int> labels;
+  for (const FoldResult& fold : repetition.folds) {
+    aucs.push_back(fold.auc);
+    validation.push_back(fold.validation_auc);
+    scores.insert(scores.end(), fold.scores.begin(), fold.scores.end());
+    labels.insert(labels.end(), fold.labels.begin(), fold.labels.end());
+  }
+  repetition.auc = mean(aucs);
+  repetition.validation_auc = mean(validation);
+  repetition.auc_pooled = roc_auc(scores, labels);
+}
+
+void summarise(ModelResult& model) {
+  std::vector<double> aucs, validation;
+  model.seconds = 0;
+  for (RepetitionResult& repetition : model.repetitions) {
+    summarise(repetition);
+    aucs.push_back(repetition.auc);
+    validation.push_back(repetition.validation_auc);
+    for (const FoldResult& fold : repetition.folds) model.seconds += fold.seconds;
+  }
+  model.auc_mean = mean(aucs);
+  model.auc_sd = sample_sd(aucs);
+  model.validation_auc_mean = mean(validation);
+}
+
+std::vector<double> fold_aucs(const ModelResult& model) {
+  std::vector<double> aucs;
+  for (const RepetitionResult& repetition : model.repetitions) {
+    for (const FoldResult& fold : repetition.folds) aucs.push_back(fold.auc);
+  }
+  return aucs;
+}
+
+Comparison compare(const ModelResult& model, const ModelResult& baseline) {
+  const PairedTest test = paired_test(fold_aucs(model), fold_aucs(baseline));
+  return {baseline.name, test.mean_difference, test.wins,  test.ties,
+          test.losses,   test.wilcoxon_p,      test.sign_p};
+}
+
+ModelResult empty_result(Pooling pooling, const std::vector<Repetition>& repetitions) {
+  ModelResult result;
+  result.name = std::string(pooling_name(pooling));
+  result.title = pooling_title(pooling);
+  for (const Repetition& repetition : repetitions) {
+    RepetitionResult& entry = result.repetitions.emplace_back();
+    entry.name = repetition.name;
+    entry.folds.resize(static_cast<std::size_t>(repetition.num_folds));
+  }
+  return result;
+}
+
+void describe_data(const Bags& bags, CvResult& result) {
+  result.origin = bags.origin;
+  result.num_bags = bags.num_bags();
+  result.num_instances = bags.num_instances();
+  result.num_features = bags.num_features;
+  for (const int label : bags.labels) result.num_positive += label;
+  result.versions = {{"hopfield", version()}, {"torch", TORCH_VERSION}};
+}
+
+}  // namespace
+
+CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
+                        const CvOptions& options, const Control& control) {
+  const Clock::time_point start = Clock::now();
+  check_options(options.model);
+  check_options(options.train);
+  check_bags(bags);
+  check_labels(bags);
+  require(!repetitions.empty(), "mil cv", "expected at least one repetition, got none");
+  require(options.num_threads >= 0, "mil cv",
+          "expected threads >= 0, got " + std::to_string(options.num_threads));
+  for (const Repetition& repetition : repetitions) check_folds(repetition, bags);
+
+  std::vector<ModelOptions> models = {options.model};
+  for (const Pooling pooling : options.baselines) {
+    if (pooling != options.model.pooling) models.push_back(with_pooling(options.model, pooling));
+  }
+  std::vector<ModelResult> results;
+  for (const ModelOptions& model : models) {
+    results.push_back(empty_result(model.pooling, repetitions));
+  }
+  std::vector<std::pair<std::size_t, int>> tasks;  // repetition, fold
+  for (std::size_t r = 0; r < repetitions.size(); ++r) {
+    for (int k = 0; k < repetitions[r].num_folds; ++k) tasks.emplace_back(r, k);
+  }
+
+  std::mutex mutex;  // guards `done` and the calls of progress
+  std::int64_t done = 0;
+  const auto total = static_cast<std::int64_t>(tasks.size() * models.size());
+  std::atomic<bool> stopped = false;
+  std::vector<std::int64_t> num_parameters(models.size() * tasks.size());
+  const auto stop_if_asked = [&] {
+    if (stopped || (control.cancelled && control.cancelled())) {
+      stopped = true;
+      fail(ErrorCode::kCancelled, "mil cv", "interrupted; nothing was written");
+    }
+  };
+  const SingleThreaded single_threaded;
+  const auto run_task = [&](std::int64_t index) {
+    limit_to_one_thread();
+    const auto i = static_cast<std::size_t>(index);
+    const auto [r, k] = tasks[i];
+    try {
+      FoldTask task(bags, repetitions[r], k, options);
+      stop_if_asked();
+      task.prepare(options.model.input_code, options.model.levels);
+      for (std::size_t m = 0; m < models.size(); ++m) {
+        FoldResult fold = task.run(models[m], num_parameters[m * tasks.size() + i], stop_if_asked);
+        const std::lock_guard lock(mutex);
+        results[m].repetitions[r].folds[static_cast<std::size_t>(k)] = std::move(fold);
+        ++done;
+        if (control.progress) {
+          control.progress(done, total, repetitions[r].name + " " + results[m].title);
+        }
+      }
+    } catch (...) {
+      stopped = true;  // the others need not finish
+      throw;
+    }
+  };
+  if (options.num_threads == 0) {
+    default_executor().run(static_cast<std::int64_t>(tasks.size()), run_task);
+  } else {
+    make_executor(options.num_threads)->run(static_cast<std::int64_t>(tasks.size()), run_task);
+  }
+
+  CvResult result;
+  result.options = options;
+  describe_data(bags, result);
+  for (std::size_t m = 0; m < results.size(); ++m) {
+    summarise(results[m]);
+    results[m].num_parameters = num_parameters[m * tasks.size()];
+  }
+  result.model = std::move(results.front());
+  result.baselines.assign(std::make_move_iterator(results.begin() + 1),
+                          std::make_move_iterator(results.end()));
+  for (const ModelResult& baseline : result.baselines) {
+    result.comparisons.push_back(compare(result.model, baseline));
+  }
+  result.seconds = seconds_since(start);
+  return result;
+}
+
+}  // namespace hopfield::mil

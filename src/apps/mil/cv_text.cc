@@ -1,0 +1,109 @@
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "apps/mil/titles.h"
+#include "hopfield/apps/mil/cv.h"
+#include "hopfield/base/error.h"
+#include "hopfield/report/format.h"
+#include "hopfield/report/table.h"
+
+namespace hopfield::mil {
+namespace {
+
+using report::Align;
+using report::fixed;
+
+/// "+0.012", "-0.003"
+std::string signed_number(double value, int decimals) {
+  const std::string text = fixed(value, decimals);
+  return text.starts_with('-') ? text : "+" + text;
+}
+
+report::Table model_table(const CvResult& result) {
+  report::Table table({{"model"},
+                       {"AUC", Align::kRight},
+                       {"validation AUC", Align::kRight},
+                       {"difference", Align::kRight},
+                       {"folds +/=/-", Align::kRight},
+                       {"Wilcoxon p", Align::kRight},
+                       {"sign p", Align::kRight},
+                       {"weights", Align::kRight},
+                       {"CPU time", Align::kRight}});
+  const auto cells = [](const ModelResult& model) {
+    return std::vector<std::string>{model.title,
+                                    report::plus_minus(model.auc_mean, model.auc_sd, 3),
+                                    fixed(model.validation_auc_mean, 3)};
+  };
+  const auto finish = [](std::vector<std::string> row, const ModelResult& model) {
+    row.push_back(std::to_string(model.num_parameters));
+    row.push_back(report::seconds(model.seconds));
+    return row;
+  };
+  std::vector<std::string> row = cells(result.model);
+  row.insert(row.end(), {"", "", "", ""});
+  table.add_row(finish(std::move(row), result.model), true);
+  for (std::size_t b = 0; b < result.baselines.size(); ++b) {
+    const Comparison& paired = result.comparisons[b];
+    row = cells(result.baselines[b]);
+    row.push_back(signed_number(paired.mean_difference, 3));
+    row.push_back(std::to_string(paired.wins) + "/" + std::to_string(paired.ties) + "/" +
+                  std::to_string(paired.losses));
+    row.push_back(report::general(paired.wilcoxon_p, 2));
+    row.push_back(report::general(paired.sign_p, 2));
+    table.add_row(finish(std::move(row), result.baselines[b]));
+  }
+  return table;
+}
+
+report::Table repetition_table(const CvResult& result) {
+  std::vector<report::Column> columns = {{"repetition"}, {result.model.title, Align::kRight}};
+  for (const ModelResult& baseline : result.baselines) {
+    columns.push_back({baseline.title, Align::kRight});
+  }
+  report::Table table(std::move(columns));
+  for (std::size_t r = 0; r < result.model.repetitions.size(); ++r) {
+    std::vector<std::string> row = {result.model.repetitions[r].name,
+                                    fixed(result.model.repetitions[r].auc, 4)};
+    for (const ModelResult& baseline : result.baselines) {
+      row.push_back(fixed(baseline.repetitions[r].auc, 4));
+    }
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string pooling_title(Pooling pooling) {
+  switch (pooling) {
+    case Pooling::kHopfield:
+      return "HopfieldPooling";
+    case Pooling::kMeanMax:
+      return "mean + max, linear";
+    case Pooling::kAttention:
+      return "attention pooling";
+    case Pooling::kGatedAttention:
+      return "gated attention";
+  }
+  HOPFIELD_CHECK(false);
+  return {};
+}
+
+std::string cv_text(const CvResult& result) {
+  std::string text = result.origin + ": " + std::to_string(result.num_bags) + " bags (" +
+                     std::to_string(result.num_positive) + " positive), " +
+                     std::to_string(result.num_instances) + " instances, " +
+                     std::to_string(result.num_features) + " features; seed " +
+                     std::to_string(result.options.seed) + "\n\n";
+  text += repetition_table(result).text() + "\n" + model_table(result).text();
+  text +=
+      "\nAUC of a repetition: mean over its folds; AUC: mean ± sd over the repetitions; "
+      "difference: "
+      "the model's\nAUC minus the baseline's, paired over all folds, with the folds won/tied/lost "
+      "and two-sided p values.\n" +
+      report::seconds(result.seconds) + " in all.\n";
+  return text;
+}
+
+}  // namespace hopfield::mil

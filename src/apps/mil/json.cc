@@ -1,0 +1,136 @@
+#include "apps/mil/json.h"
+
+#include <string>
+#include <vector>
+
+#include "hopfield/apps/mil/cv.h"
+
+namespace hopfield::mil {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json fold_json(const FoldResult& fold, bool times) {
+  Json json = {{"fold", fold.fold},
+               {"auc", fold.auc},
+               {"validation_auc", fold.validation_auc},
+               {"best_epoch", fold.best_epoch},
+               {"bags", fold.test_bags},
+               {"labels", fold.labels},
+               {"scores", fold.scores}};
+  if (times) json["seconds"] = fold.seconds;
+  return json;
+}
+
+Json model_json(const ModelResult& model, bool times) {
+  Json repetitions = Json::array();
+  for (const RepetitionResult& repetition : model.repetitions) {
+    Json folds = Json::array();
+    for (const FoldResult& fold : repetition.folds) folds.push_back(fold_json(fold, times));
+    repetitions.push_back({{"name", repetition.name},
+                           {"auc", repetition.auc},
+                           {"auc_pooled", repetition.auc_pooled},
+                           {"validation_auc", repetition.validation_auc},
+                           {"folds", std::move(folds)}});
+  }
+  Json json = {{"model", model.name},
+               {"title", model.title},
+               {"auc_mean", model.auc_mean},
+               {"auc_sd", model.auc_sd},
+               {"validation_auc_mean", model.validation_auc_mean},
+               {"num_parameters", model.num_parameters},
+               {"repetitions", std::move(repetitions)}};
+  if (times) json["seconds_of_one_thread"] = model.seconds;
+  return json;
+}
+
+}  // namespace
+
+Json to_json(const ModelOptions& options) {
+  return {{"model", pooling_name(options.pooling)},
+          {"scale", input_code_name(options.input_code)},
+          {"levels", options.levels},
+          {"embedding", options.embedding},
+          {"heads", options.num_heads},
+          {"head_size", options.head_size},
+          {"quantity", options.quantity},
+          {"beta", options.beta},
+          {"attention_size", options.attention_size},
+          {"hidden", options.head_hidden},
+          {"dropout", options.head_dropout}};
+}
+
+Json to_json(const TrainOptions& options) {
+  return {{"learning_rate", options.learning_rate},
+          {"learning_rate_decay", options.learning_rate_decay},
+          {"weight_decay", options.weight_decay},
+          {"batch_size", options.batch_size},
+          {"epochs", options.epochs},
+          {"patience", options.patience},
+          {"bag_dropout", options.bag_dropout},
+          {"members", options.members}};
+}
+
+ModelOptions model_options_from_json(const Json& json) {
+  ModelOptions options;
+  options.pooling = parse_pooling(json.at("model").get<std::string>());
+  options.input_code = parse_input_code(json.at("scale").get<std::string>());
+  json.at("levels").get_to(options.levels);
+  json.at("embedding").get_to(options.embedding);
+  json.at("heads").get_to(options.num_heads);
+  json.at("head_size").get_to(options.head_size);
+  json.at("quantity").get_to(options.quantity);
+  json.at("beta").get_to(options.beta);
+  json.at("attention_size").get_to(options.attention_size);
+  json.at("hidden").get_to(options.head_hidden);
+  json.at("dropout").get_to(options.head_dropout);
+  check_options(options);
+  return options;
+}
+
+TrainOptions train_options_from_json(const Json& json) {
+  TrainOptions options;
+  json.at("learning_rate").get_to(options.learning_rate);
+  json.at("learning_rate_decay").get_to(options.learning_rate_decay);
+  json.at("weight_decay").get_to(options.weight_decay);
+  json.at("batch_size").get_to(options.batch_size);
+  json.at("epochs").get_to(options.epochs);
+  json.at("patience").get_to(options.patience);
+  json.at("bag_dropout").get_to(options.bag_dropout);
+  json.at("members").get_to(options.members);
+  check_options(options);
+  return options;
+}
+
+std::string cv_json(const CvResult& result, const std::string& command, bool times) {
+  Json json;
+  if (!command.empty()) json["command"] = command;
+  json.update(model_json(result.model, times));
+  json["baselines"] = Json::array();
+  for (const ModelResult& baseline : result.baselines) {
+    json["baselines"].push_back(model_json(baseline, times));
+  }
+  json["comparisons"] = Json::array();
+  for (const Comparison& comparison : result.comparisons) {
+    json["comparisons"].push_back({{"baseline", comparison.baseline},
+                                   {"mean_difference", comparison.mean_difference},
+                                   {"wins", comparison.wins},
+                                   {"ties", comparison.ties},
+                                   {"losses", comparison.losses},
+                                   {"wilcoxon_p", comparison.wilcoxon_p},
+                                   {"sign_p", comparison.sign_p}});
+  }
+  json["seed"] = result.options.seed;
+  json["settings"] = to_json(result.options.model);
+  json["settings"].update(to_json(result.options.train));
+  json["data"] = {{"file", result.origin},
+                  {"bags", result.num_bags},
+                  {"positive_bags", result.num_positive},
+                  {"instances", result.num_instances},
+                  {"features", result.num_features}};
+  for (const auto& [name, text] : result.versions) json["versions"][name] = text;
+  if (times) json["seconds"] = result.seconds;
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace hopfield::mil

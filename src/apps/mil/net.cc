@@ -1,0 +1,162 @@
+#include "apps/mil/net.h"
+
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "apps/mil/random.h"
+#include "hopfield/base/error.h"
+
+namespace hopfield::mil {
+namespace {
+
+/// Largest value of each bag and column: [n, C] -> [B, C].
+at::Tensor bag_max(const at::Tensor& values, const BagBatch& batch) {
+  return at::segment_reduce(values, "max", /*lengths=*/{}, /*indices=*/{}, batch.offsets,
+                            /*axis=*/0, /*unsafe=*/true);
+}
+
+at::Tensor bag_sum(const at::Tensor& values, const BagBatch& batch) {
+  return at::zeros({batch.num_bags(), values.size(1)}, values.options())
+      .index_add(0, batch.bag_of, values);
+}
+
+at::Tensor bag_mean(const at::Tensor& values, const BagBatch& batch) {
+  return bag_sum(values, batch) / batch.offsets.diff().unsqueeze(1);
+}
+
+void draw_normal(at::Tensor& parameter, double deviation, Random& random) {
+  float* data = parameter.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < parameter.numel(); ++i) {
+    data[i] = static_cast<float>(deviation * random.normal());
+  }
+}
+
+}  // namespace
+
+BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size) : options_(options) {
+  std::int64_t width = input_size;
+  if (options.pooling != Pooling::kMeanMax) {
+    for (std::size_t i = 0; i < options.embedding.size(); ++i) {
+      const std::int64_t next = options.embedding[i];
+      embedding_.push_back(
+          register_module("embedding" + std::to_string(i), torch::nn::Linear(width, next)));
+      width = next;
+    }
+  }
+  switch (options.pooling) {
+    case Pooling::kHopfield: {
+      // The learned state patterns live in the association space itself.
+      auto pooling = nn::HopfieldPoolingOptions(width)
+                         .hidden_size(options.head_size)
+                         .num_heads(options.num_heads)
+                         .scaling(options.beta.size() == 1 ? nn::Scaling(options.beta[0])
+                                                           : nn::Scaling(options.beta))
+                         .state_pattern_as_static(true)
+                         .normalize_inputs(false)
+                         .disable_out_projection(true)
+                         .quantity(options.quantity);
+      hopfield_ = register_module("pooling", nn::HopfieldPooling(pooling));
+      width = options.quantity * options.num_heads * options.head_size;
+      break;
+    }
+    case Pooling::kMeanMax:
+      width *= 2;
+      break;
+    case Pooling::kGatedAttention:
+      attention_gate_ =
+          register_module("attention_gate", torch::nn::Linear(width, options.attention_size));
+      [[fallthrough]];
+    case Pooling::kAttention:
+      attention_tanh_ =
+          register_module("attention_tanh", torch::nn::Linear(width, options.attention_size));
+      attention_score_ = register_module(
+          "attention_score",
+          torch::nn::Linear(torch::nn::LinearOptions(options.attention_size, 1).bias(false)));
+      break;
+  }
+  if (options.head_hidden > 0 && options.pooling != Pooling::kMeanMax) {
+    hidden_ = register_module("hidden", torch::nn::Linear(width, options.head_hidden));
+    width = options.head_hidden;
+  }
+  output_ = register_module("output", torch::nn::Linear(width, 1));
+}
+
+void BagNetImpl::initialise(std::uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  Random random(mix_seed(seed, "weights"));
+  for (auto& parameter : named_parameters()) {
+    at::Tensor& value = parameter.value();
+    const std::string& name = parameter.key();
+    if (value.dim() < 2) {
+      value.zero_();
+    } else if (name == "pooling.pooling_weights") {
+      draw_normal(value, 1.0, random);
+    } else {
+      const bool before_relu = name.starts_with("embedding") || name.starts_with("hidden");
+      const auto fan_in = static_cast<double>(value.size(1));
+      draw_normal(value, std::sqrt((before_relu ? 2.0 : 1.0) / fan_in), random);
+    }
+  }
+}
+
+at::Tensor BagNetImpl::embed(const at::Tensor& values) {
+  at::Tensor out = values;
+  for (torch::nn::Linear& layer : embedding_) out = at::relu(layer->forward(out));
+  return out;
+}
+
+at::Tensor BagNetImpl::attention(const at::Tensor& embedded, const BagBatch& batch) {
+  at::Tensor key = at::tanh(attention_tanh_->forward(embedded));
+  if (attention_gate_) key = key * at::sigmoid(attention_gate_->forward(embedded));
+  const at::Tensor scores = attention_score_->forward(key);
+  const at::Tensor largest = bag_max(scores.detach(), batch).index_select(0, batch.bag_of);
+  const at::Tensor weights = at::exp(scores - largest);
+  return weights / bag_sum(weights, batch).index_select(0, batch.bag_of);
+}
+
+at::Tensor BagNetImpl::pool(const BagBatch& batch) {
+  const at::Tensor embedded = embed(batch.values);
+  switch (options_.pooling) {
+    case Pooling::kHopfield:
+      return hopfield_->forward_ragged(embedded, batch.offsets);
+    case Pooling::kMeanMax:
+      return at::cat({bag_mean(embedded, batch), bag_max(embedded, batch)}, 1);
+    case Pooling::kAttention:
+    case Pooling::kGatedAttention:
+      return bag_sum(attention(embedded, batch) * embedded, batch);
+  }
+  HOPFIELD_CHECK(false);
+  return {};
+}
+
+at::Tensor BagNetImpl::forward(const BagBatch& batch, const at::Generator* dropout) {
+  at::Tensor state = pool(batch);
+  if (hidden_) state = at::relu(hidden_->forward(state));
+  if (dropout != nullptr && options_.head_dropout > 0) {
+    const double keep = 1 - options_.head_dropout;
+    state = state * at::empty_like(state).bernoulli_(keep, *dropout).div_(keep);
+  }
+  return output_->forward(state).squeeze(1);
+}
+
+at::Tensor BagNetImpl::instance_weights(const BagBatch& batch) {
+  const at::NoGradGuard no_grad;
+  if (options_.pooling == Pooling::kMeanMax) return {};
+  const at::Tensor embedded = embed(batch.values);
+  if (options_.pooling == Pooling::kHopfield) {
+    return hopfield_->instance_associations(embedded, batch.offsets);
+  }
+  return attention(embedded, batch).unsqueeze(2);
+}
+
+std::int64_t BagNetImpl::num_parameters() const {
+  std::int64_t count = 0;
+  for (const at::Tensor& parameter : parameters()) count += parameter.numel();
+  return count;
+}
+
+}  // namespace hopfield::mil

@@ -1,0 +1,62 @@
+#ifndef HOPFIELD_APPS_MIL_NET_H_
+#define HOPFIELD_APPS_MIL_NET_H_
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/pimpl.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "hopfield/apps/mil/options.h"
+#include "hopfield/torch/nn/pooling.h"
+
+namespace hopfield::mil {
+
+/// Some bags, coded: rows of bag b are offsets[b] .. offsets[b + 1]; every bag has a row.
+struct BagBatch {
+  at::Tensor values;   ///< [n, D] f32
+  at::Tensor offsets;  ///< [B + 1] int64
+  at::Tensor bag_of;   ///< [n] int64, the bag of each row
+
+  std::int64_t num_bags() const { return offsets.size(0) - 1; }
+};
+
+/// Coded instances -> embedding -> pooling over each bag -> output head -> one logit a bag.
+class BagNetImpl : public torch::nn::Module {
+ public:
+  BagNetImpl(const ModelOptions& options, std::int64_t input_size);
+
+  /// Draws all weights anew: N(0, 2 / fan-in) before a ReLU, N(0, 1 / fan-in) elsewhere, pooling
+  /// patterns N(0, 1), biases 0. Same seed, same bits; torch's global generator is not read.
+  void initialise(std::uint64_t seed);
+
+  /// Logits [B]. `dropout`: source of randomness in training, null to predict.
+  at::Tensor forward(const BagBatch& batch, const at::Generator* dropout = nullptr);
+
+  /// How much each instance counts in its bag's states: [n, heads, quantity] of HopfieldPooling,
+  /// [n, 1, 1] of attention; undefined for kMeanMax. No gradient.
+  at::Tensor instance_weights(const BagBatch& batch);
+
+  std::int64_t num_parameters() const;
+
+ private:
+  at::Tensor embed(const at::Tensor& values);
+  at::Tensor attention(const at::Tensor& embedded, const BagBatch& batch);
+  at::Tensor pool(const BagBatch& batch);
+
+  ModelOptions options_;
+  std::vector<torch::nn::Linear> embedding_;
+  nn::HopfieldPooling hopfield_{nullptr};
+  torch::nn::Linear attention_tanh_{nullptr}, attention_gate_{nullptr}, attention_score_{nullptr};
+  torch::nn::Linear hidden_{nullptr}, output_{nullptr};
+};
+
+TORCH_MODULE(BagNet);
+
+}  // namespace hopfield::mil
+
+#endif  // HOPFIELD_APPS_MIL_NET_H_

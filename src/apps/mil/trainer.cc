@@ -1,0 +1,265 @@
+#include "apps/mil/trainer.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "hopfield/apps/mil/metrics.h"
+#include "hopfield/base/error.h"
+
+namespace hopfield::mil {
+namespace {
+
+constexpr double kSmoothing = 0.8;
+
+template <class T>
+at::Tensor to_tensor(const std::vector<T>& values, at::ScalarType type) {
+  at::Tensor out = at::empty({static_cast<std::int64_t>(values.size())}, at::TensorOptions(type));
+  if (!values.empty()) {
+    std::copy(values.begin(), values.end(), out.mutable_data_ptr<T>());
+  }
+  return out;
+}
+
+at::Tensor scalar(double value) {
+  return at::full({1}, value, at::kDouble);
+}
+at::Tensor scalar(std::int64_t value) {
+  return at::full({1}, value, at::kLong);
+}
+
+void copy_parameters(const BagNet& from, BagNet& to) {
+  const at::NoGradGuard no_grad;
+  const auto source = from->named_parameters();
+  for (auto& parameter : to->named_parameters()) {
+    parameter.value().copy_(source[parameter.key()]);
+  }
+}
+
+}  // namespace
+
+CodedBags code_bags(const Bags& bags, const InputCoder& coder) {
+  CodedBags out;
+  const std::vector<float> coded = coder.apply(bags.values);
+  out.values = at::empty({bags.num_instances(), coder.num_coded()}, at::kFloat);
+  std::copy(coded.begin(), coded.end(), out.values.mutable_data_ptr<float>());
+  out.offsets = bags.offsets;
+  out.labels = bags.labels;
+  return out;
+}
+
+BagBatch make_batch(const CodedBags& bags, std::span<const std::int64_t> which, double bag_dropout,
+                    Random* random) {
+  std::vector<std::int64_t> rows, offsets = {0}, bag_of;
+  for (std::size_t b = 0; b < which.size(); ++b) {
+    const auto bag = static_cast<std::size_t>(which[b]);
+    const std::int64_t begin = bags.offsets[bag], end = bags.offsets[bag + 1];
+    const std::size_t before = rows.size();
+    for (std::int64_t i = begin; i < end; ++i) {
+      if (random == nullptr || bag_dropout <= 0 || random->uniform() >= bag_dropout)
+        rows.push_back(i);
+    }
+    if (rows.size() == before) {
+      rows.push_back(
+          begin + static_cast<std::int64_t>(random->below(static_cast<std::size_t>(end - begin))));
+    }
+    bag_of.resize(rows.size(), static_cast<std::int64_t>(b));
+    offsets.push_back(static_cast<std::int64_t>(rows.size()));
+  }
+  return {bags.values.index_select(0, to_tensor(rows, at::kLong)), to_tensor(offsets, at::kLong),
+          to_tensor(bag_of, at::kLong)};
+}
+
+void limit_to_one_thread() {
+  if (at::get_num_threads() != 1) at::set_num_threads(1);
+}
+
+SingleThreaded::SingleThreaded() : num_threads_(at::get_num_threads()) {
+  limit_to_one_thread();
+}
+
+SingleThreaded::~SingleThreaded() {
+  if (num_threads_ != 1) at::set_num_threads(num_threads_);
+}
+
+Trainer::Trainer(const ModelOptions& model, const TrainOptions& train, std::uint64_t seed,
+                 const CodedBags& bags, std::vector<std::int64_t> training_bags,
+                 std::vector<std::int64_t> validation_bags)
+    : model_(model),
+      train_(train),
+      seed_(seed),
+      bags_(&bags),
+      training_bags_(std::move(training_bags)),
+      validation_bags_(std::move(validation_bags)),
+      net_(model, bags.values.size(1)) {
+  require(!training_bags_.empty(), "mil", "expected bags to train on, got none");
+  net_->initialise(seed);
+  best_ = BagNet(model, bags.values.size(1));
+  copy_parameters(net_, best_);
+  best_auc_ = std::numeric_limits<double>::quiet_NaN();
+  if (!validation_bags_.empty()) validation_batch_ = make_batch(bags, validation_bags_);
+  std::vector<at::Tensor> weights, others;
+  for (const at::Tensor& parameter : net_->parameters()) {
+    (parameter.dim() >= 2 ? weights : others).push_back(parameter);
+  }
+  const auto options = [&](double weight_decay) {
+    return std::make_unique<torch::optim::AdamWOptions>(
+        torch::optim::AdamWOptions(train_.learning_rate).weight_decay(weight_decay));
+  };
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  groups.emplace_back(weights, options(train_.weight_decay));
+  groups.emplace_back(others, options(0.0));
+  optimizer_ = std::make_unique<torch::optim::AdamW>(
+      std::move(groups), torch::optim::AdamWOptions(train_.learning_rate));
+}
+
+bool Trainer::finished() const {
+  if (epoch_ >= train_.epochs) return true;
+  return !validation_bags_.empty() && train_.patience > 0 &&
+         epoch_ - best_epoch_ >= train_.patience;
+}
+
+void Trainer::run_epoch() {
+  Random random(mix_seed(mix_seed(seed_, "epoch"), static_cast<std::uint64_t>(epoch_)));
+  const at::Generator dropout = at::make_generator<at::CPUGeneratorImpl>(random.bits());
+  const double rate =
+      train_.learning_rate * std::pow(train_.learning_rate_decay, static_cast<double>(epoch_));
+  for (auto& group : optimizer_->param_groups()) group.options().set_lr(rate);
+  std::vector<std::int64_t> order = training_bags_;
+  random.shuffle(order);
+  // Steps of nearly equal size, so that no step rests on a few bags.
+  const std::size_t n = order.size(), size = static_cast<std::size_t>(train_.batch_size);
+  const std::size_t num_steps = std::max<std::size_t>(1, (n + size / 2) / size);
+  for (std::size_t s = 0; s < num_steps; ++s) {
+    const std::size_t begin = n * s / num_steps, end = n * (s + 1) / num_steps;
+    if (begin < end) step(std::span(order).subspan(begin, end - begin), random, dropout);
+  }
+  ++epoch_;
+  validate();
+}
+
+void Trainer::step(std::span<const std::int64_t> which, Random& random,
+                   const at::Generator& dropout) {
+  const BagBatch batch = make_batch(*bags_, which, train_.bag_dropout, &random);
+  std::vector<float> targets;
+  for (const std::int64_t bag : which) {
+    targets.push_back(static_cast<float>(bags_->labels[static_cast<std::size_t>(bag)]));
+  }
+  const at::Tensor loss = at::binary_cross_entropy_with_logits(net_->forward(batch, &dropout),
+                                                               to_tensor(targets, at::kFloat));
+  optimizer_->zero_grad();
+  loss.backward();
+  optimizer_->step();
+}
+
+void Trainer::validate() {
+  if (validation_bags_.empty()) {
+    if (finished()) {
+      best_epoch_ = epoch_;
+      copy_parameters(net_, best_);
+    }
+    return;
+  }
+  const at::NoGradGuard no_grad;
+  const at::Tensor logits = net_->forward(validation_batch_).to(at::kDouble);
+  const double* data = logits.const_data_ptr<double>();
+  std::vector<int> labels;
+  for (const std::int64_t bag : validation_bags_) {
+    labels.push_back(bags_->labels[static_cast<std::size_t>(bag)]);
+  }
+  if (!std::isfinite(logits.sum().item<double>())) {
+    fail(ErrorCode::kNotConverged, "mil",
+         "expected finite scores, got NaN or infinity in epoch " + std::to_string(epoch_) +
+             "; lower the learning rate, or scale the features (rank, thermometer, z)");
+  }
+  const double auc = roc_auc(std::span(data, labels.size()), labels);
+  smoothed_auc_ = epoch_ == 1 ? auc : kSmoothing * smoothed_auc_ + (1 - kSmoothing) * auc;
+  if (smoothed_auc_ > best_smoothed_auc_) {
+    best_smoothed_auc_ = smoothed_auc_;
+    best_auc_ = auc;
+    best_epoch_ = epoch_;
+    copy_parameters(net_, best_);
+  }
+}
+
+BagNet Trainer::best_net() const {
+  return best_;
+}
+
+NamedTensors Trainer::optimizer_tensors() const {
+  NamedTensors out;
+  for (const auto& parameter : net_->named_parameters()) {
+    const auto entry = optimizer_->state().find(parameter.value().unsafeGetTensorImpl());
+    if (entry == optimizer_->state().end()) continue;
+    const auto& state = static_cast<const torch::optim::AdamWParamState&>(*entry->second);
+    out.emplace_back("adam_steps." + parameter.key(), scalar(state.step()));
+    out.emplace_back("adam_mean." + parameter.key(), state.exp_avg());
+    out.emplace_back("adam_square." + parameter.key(), state.exp_avg_sq());
+  }
+  return out;
+}
+
+NamedTensors Trainer::checkpoint() const {
+  NamedTensors out = optimizer_tensors();
+  for (const auto& parameter : net_->named_parameters()) {
+    out.emplace_back("current." + parameter.key(), parameter.value().detach());
+  }
+  for (const auto& parameter : best_->named_parameters()) {
+    out.emplace_back("best." + parameter.key(), parameter.value().detach());
+  }
+  out.emplace_back("epoch", scalar(epoch_));
+  out.emplace_back("best_epoch", scalar(best_epoch_));
+  out.emplace_back("smoothed_auc", scalar(smoothed_auc_));
+  out.emplace_back("best_smoothed_auc", scalar(best_smoothed_auc_));
+  out.emplace_back("best_auc", scalar(best_auc_));
+  return out;
+}
+
+void Trainer::restore(const NamedTensors& tensors) {
+  const at::NoGradGuard no_grad;
+  const auto find = [&](const std::string& name, at::IntArrayRef shape) {
+    for (const auto& [key, value] : tensors) {
+      if (key == name && value.sizes() == shape) return value;
+    }
+    fail(ErrorCode::kCorruptData, "resume",
+         "expected the tensor '" + name +
+             "' of this model in the checkpoint, got none of its shape");
+  };
+  epoch_ = find("epoch", {1}).item<std::int64_t>();
+  best_epoch_ = find("best_epoch", {1}).item<std::int64_t>();
+  smoothed_auc_ = find("smoothed_auc", {1}).item<double>();
+  best_smoothed_auc_ = find("best_smoothed_auc", {1}).item<double>();
+  best_auc_ = find("best_auc", {1}).item<double>();
+  for (auto& parameter : best_->named_parameters()) {
+    parameter.value().copy_(find("best." + parameter.key(), parameter.value().sizes()));
+  }
+  for (auto& parameter : net_->named_parameters()) {
+    const std::string& name = parameter.key();
+    at::Tensor& value = parameter.value();
+    value.copy_(find("current." + name, value.sizes()));
+    if (epoch_ == 0) continue;
+    auto state = std::make_unique<torch::optim::AdamWParamState>();
+    state->step(find("adam_steps." + name, {1}).item<std::int64_t>());
+    state->exp_avg(find("adam_mean." + name, value.sizes()).clone());
+    state->exp_avg_sq(find("adam_square." + name, value.sizes()).clone());
+    optimizer_->state()[value.unsafeGetTensorImpl()] = std::move(state);
+  }
+}
+
+std::vector<double> score_bags(BagNet& net, const CodedBags& bags,
+                               std::span<const std::int64_t> which) {
+  const at::NoGradGuard no_grad;
+  std::vector<double> scores;
+  for (const std::int64_t& bag : which) {
+    scores.push_back(net->forward(make_batch(bags, std::span(&bag, 1))).item<double>());
+  }
+  return scores;
+}
+
+}  // namespace hopfield::mil

@@ -1,0 +1,106 @@
+#ifndef HOPFIELD_APPS_MIL_TRAINER_H_
+#define HOPFIELD_APPS_MIL_TRAINER_H_
+
+#include <ATen/core/Tensor.h>
+#include <torch/optim/adamw.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/mil/net.h"
+#include "apps/mil/random.h"
+#include "hopfield/apps/mil/bags.h"
+#include "hopfield/apps/mil/coder.h"
+#include "hopfield/apps/mil/options.h"
+
+namespace hopfield::mil {
+
+/// All bags of a data set after the input code.
+struct CodedBags {
+  at::Tensor values;  ///< [num_instances, num_coded] f32
+  std::vector<std::int64_t> offsets;
+  std::vector<int> labels;
+};
+CodedBags code_bags(const Bags& bags, const InputCoder& coder);
+
+/// The rows of these bags, side by side. With `random`, each instance is left out with probability
+/// `bag_dropout`; a bag that would lose all keeps one of them.
+BagBatch make_batch(const CodedBags& bags, std::span<const std::int64_t> which,
+                    double bag_dropout = 0, Random* random = nullptr);
+
+/// From now on torch's operations on this thread use one thread, so that sums run in one order.
+void limit_to_one_thread();
+
+/// Does so for the calling thread and the threads it starts, and puts the number back at the end.
+class SingleThreaded {
+ public:
+  SingleThreaded();
+  SingleThreaded(const SingleThreaded&) = delete;
+  SingleThreaded& operator=(const SingleThreaded&) = delete;
+  ~SingleThreaded();
+
+ private:
+  int num_threads_;
+};
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// Trains one network, epoch by epoch. The state after an epoch is all there is to know: every
+/// epoch's random numbers come from the seed and the epoch's number, so a training that was saved
+/// and loaded ends with the same bits as one that ran through.
+///
+/// Loss      mean binary cross entropy of a step's bags; AdamW; the rate decays every epoch.
+/// Stopping  after each epoch the validation AUC is smoothed, s = 0.8 s + 0.2 AUC; the weights of
+/// the
+///           epoch with the highest s are kept, and training ends when `patience` epochs brought
+///           no higher one. Without validation bags all epochs run and the last weights are kept.
+class Trainer {
+ public:
+  Trainer(const ModelOptions& model, const TrainOptions& train, std::uint64_t seed,
+          const CodedBags& bags, std::vector<std::int64_t> training_bags,
+          std::vector<std::int64_t> validation_bags);
+
+  bool finished() const;
+  void run_epoch();
+  std::int64_t epoch() const { return epoch_; }  ///< made so far
+  std::int64_t best_epoch() const { return best_epoch_; }
+  double best_validation_auc() const {
+    return best_auc_;
+  }  ///< not smoothed; NaN without validation
+
+  /// The network with the weights kept.
+  BagNet best_net() const;
+
+  /// Everything needed to go on, and going on from it. Errors: kCorruptData naming what is missing.
+  NamedTensors checkpoint() const;
+  void restore(const NamedTensors& tensors);
+
+ private:
+  void step(std::span<const std::int64_t> which, Random& random, const at::Generator& dropout);
+  void validate();
+  NamedTensors optimizer_tensors() const;
+
+  ModelOptions model_;
+  TrainOptions train_;
+  std::uint64_t seed_;
+  const CodedBags* bags_;
+  std::vector<std::int64_t> training_bags_, validation_bags_;
+  BagBatch validation_batch_;
+  BagNet net_, best_{nullptr};
+  std::unique_ptr<torch::optim::AdamW> optimizer_;
+  std::int64_t epoch_ = 0, best_epoch_ = 0;
+  double smoothed_auc_ = 0, best_smoothed_auc_ = -1, best_auc_ = 0;
+};
+
+/// Logits of these bags. Each is computed on its own, so that its bits do not depend on the others.
+std::vector<double> score_bags(BagNet& net, const CodedBags& bags,
+                               std::span<const std::int64_t> which);
+
+}  // namespace hopfield::mil
+
+#endif  // HOPFIELD_APPS_MIL_TRAINER_H_
