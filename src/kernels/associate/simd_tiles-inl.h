@@ -1,0 +1,471 @@
+// The tile kernels for one instruction set and both accumulation types. Included once per target by
+// simd_tiles_f32.cc and simd_tiles_f64.cc.
+
+#if defined(HOPFIELD_SIMD_TILES_TOGGLE) == defined(HWY_TARGET_TOGGLE)
+#ifdef HOPFIELD_SIMD_TILES_TOGGLE
+#undef HOPFIELD_SIMD_TILES_TOGGLE
+#else
+#define HOPFIELD_SIMD_TILES_TOGGLE
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "kernels/associate/simd_tiles.h"
+#include "kernels/simd.h"
+
+#if HOPFIELD_SIMD_TARGET
+HWY_BEFORE_NAMESPACE();
+namespace hopfield::internal::HWY_NAMESPACE {
+
+using std::int64_t;
+
+template <class T>
+using Tag = hn::ScalableTag<T>;
+template <class T>
+using Vec = hn::Vec<Tag<T>>;
+template <class T>
+inline constexpr int64_t kLanes = HWY_LANES(T);
+/// Vectors a panel: with 32 registers, 6 rows by 4 vectors of sums fit; with 16, 6 by 2.
+inline constexpr int kPanelVectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
+template <class T>
+inline constexpr int64_t kPanel = kPanelVectors* kLanes<T>;
+
+constexpr int64_t round_up(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
+
+HWY_INLINE size_t at(int64_t i) {
+  return static_cast<size_t>(i);
+}
+
+// ---------------------------------------------------------------- products of tiles
+
+struct StepProduct {
+  static constexpr bool kCentered = false;
+  template <class V>
+  static HWY_INLINE V step(V a, V b, V sum) {
+    return hn::MulAdd(a, b, sum);
+  }
+};
+struct StepDistance {
+  static constexpr bool kCentered = false;
+  template <class V>
+  static HWY_INLINE V step(V a, V b, V sum) {
+    const V difference = hn::Sub(a, b);
+    return hn::NegMulAdd(difference, difference, sum);
+  }
+};
+struct StepDifference {
+  static constexpr bool kCentered = true;
+  template <class V>
+  static HWY_INLINE V step(V a, V b, V sum) {
+    return hn::MulAdd(a, b, sum);
+  }
+};
+
+/// kRows x kVectors vectors of c at (row, column), held in registers over the whole depth.
+template <class Step, int kRows, int kVectors, class T>
+HWY_INLINE void multiply_block(const Product<T>& g, int64_t row, int64_t column) {
+  const Tag<T> d;
+  T* const c = g.c + row * g.c_row + column;
+  Vec<T> sum[kRows][kVectors];
+  Vec<T> center[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      sum[r][v] = g.fresh ? hn::Zero(d) : hn::LoadU(d, c + r * g.c_row + v * kLanes<T>);
+      if constexpr (Step::kCentered) {
+        center[r][v] = hn::LoadU(d, g.center + (row + r) * g.center_row + column + v * kLanes<T>);
+      }
+    }
+  }
+  const T* a = g.a + row * g.a_row;
+  const T* b = g.b + column;
+  for (int64_t k = 0; k < g.depth; ++k) {
+    Vec<T> right[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, b + v * kLanes<T>);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const Vec<T> left = hn::Set(d, a[r * g.a_row]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        if constexpr (Step::kCentered) {
+          sum[r][v] = Step::step(left, hn::Sub(right[v], center[r][v]), sum[r][v]);
+        } else {
+          sum[r][v] = Step::step(left, right[v], sum[r][v]);
+        }
+      }
+    }
+    a += g.a_depth;
+    b += g.b_depth;
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + r * g.c_row + v * kLanes<T>);
+  }
+}
+
+template <class Step, int kVectors, class T>
+HWY_NOINLINE void multiply_columns(const Product<T>& g, int64_t column) {
+  int64_t row = 0;
+  for (; row + 6 <= g.rows; row += 6) multiply_block<Step, 6, kVectors>(g, row, column);
+  if (row + 4 <= g.rows) {
+    multiply_block<Step, 4, kVectors>(g, row, column);
+    row += 4;
+  }
+  if (row + 2 <= g.rows) {
+    multiply_block<Step, 2, kVectors>(g, row, column);
+    row += 2;
+  }
+  if (row < g.rows) multiply_block<Step, 1, kVectors>(g, row, column);
+}
+
+template <class Step, int kVectors, class T>
+void multiply(const Product<T>& g) {
+  int64_t column = 0;
+  if constexpr (kVectors > 1) {
+    for (; column + kVectors * kLanes<T> <= g.width; column += kVectors * kLanes<T>) {
+      multiply_columns<Step, kVectors>(g, column);
+    }
+  }
+  for (; column < g.width; column += kLanes<T>) multiply_columns<Step, 1>(g, column);
+}
+
+// ---------------------------------------------------------------- reading patterns
+
+/// depth elements of one pattern, converted; no more than them is read.
+template <class T>
+HWY_INLINE void convert_row(const char* from, DType dtype, int64_t depth, T* to) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (dtype == DType::kBF16) {
+      for (int64_t k = 0; k < depth; ++k) {
+        std::uint16_t half;
+        std::memcpy(&half, from + 2 * k, sizeof half);
+        const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+        std::memcpy(to + k, &bits, sizeof bits);
+      }
+      return;
+    }
+    if (dtype == DType::kF16) {
+      int64_t k = 0;
+#if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86  // the instruction, rather than its emulation
+      const Tag<float> d;
+      const hn::Rebind<hwy::float16_t, Tag<float>> half;
+      for (; k + kLanes<float> <= depth; k += kLanes<float>) {
+        const auto* at = reinterpret_cast<const hwy::float16_t*>(from + 2 * k);
+        hn::StoreU(hn::PromoteTo(d, hn::LoadU(half, at)), d, to + k);
+      }
+#endif
+      for (; k < depth; ++k) {
+        F16 x;
+        std::memcpy(&x, from + 2 * k, sizeof x);
+        to[k] = to_f32(x);
+      }
+      return;
+    }
+  }
+  if (depth > 0) std::memcpy(to, from, static_cast<size_t>(depth) * sizeof(T));
+}
+
+template <class T>
+void pack_rows(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
+               T* to, int64_t to_stride) {
+  if (depth == 0) return std::fill(to, to + rows * to_stride, T{0});  // `from` may be null
+  const auto bytes = row_stride * static_cast<int64_t>(dtype_bytes(dtype));
+  for (int64_t r = 0; r < rows; ++r) {
+    convert_row(static_cast<const char*>(from) + r * bytes, dtype, depth, to + r * to_stride);
+    std::fill(to + r * to_stride + depth, to + (r + 1) * to_stride, T{0});
+  }
+}
+
+/// One vector that holds, in its 128-bit blocks b, the same block of the patterns at
+/// from + b * stride.
+template <class T>
+HWY_INLINE Vec<T> load_blocks(const T* from, int64_t stride) {
+  const Tag<T> d;
+  if constexpr (kLanes<T> * sizeof(T) == 16) {
+    (void)stride;
+    return hn::LoadU(d, from);
+  } else if constexpr (kLanes<T> * sizeof(T) == 32) {
+    const hn::Half<Tag<T>> half;
+    return hn::Combine(d, hn::LoadU(half, from + stride), hn::LoadU(half, from));
+  } else {
+    const hn::Half<Tag<T>> half;
+    const hn::Half<hn::Half<Tag<T>>> quarter;
+    const auto low = hn::Combine(half, hn::LoadU(quarter, from + stride), hn::LoadU(quarter, from));
+    const auto high = hn::Combine(half, hn::LoadU(quarter, from + 3 * stride),
+                                  hn::LoadU(quarter, from + 2 * stride));
+    return hn::Combine(d, high, low);
+  }
+}
+
+/// Transposes kLanes patterns of `depth` components into columns `width` apart.
+template <class T>
+HWY_INLINE void transpose(const T* from, int64_t stride, int64_t depth, T* to, int64_t width) {
+  const Tag<T> d;
+  constexpr int64_t kBlock = 16 / sizeof(T);
+  int64_t k = 0;
+  for (; k + kBlock <= depth; k += kBlock) {
+    T* const column = to + k * width;
+    if constexpr (sizeof(T) == 4) {
+      const hn::RepartitionToWide<Tag<T>> pair;
+      const Vec<T> a0 = load_blocks(from + k, 4 * stride);
+      const Vec<T> a1 = load_blocks(from + k + stride, 4 * stride);
+      const Vec<T> a2 = load_blocks(from + k + 2 * stride, 4 * stride);
+      const Vec<T> a3 = load_blocks(from + k + 3 * stride, 4 * stride);
+      const auto low01 = hn::BitCast(pair, hn::InterleaveLower(d, a0, a1));
+      const auto low23 = hn::BitCast(pair, hn::InterleaveLower(d, a2, a3));
+      const auto high01 = hn::BitCast(pair, hn::InterleaveUpper(d, a0, a1));
+      const auto high23 = hn::BitCast(pair, hn::InterleaveUpper(d, a2, a3));
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pair, low01, low23)), d, column);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pair, low01, low23)), d, column + width);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pair, high01, high23)), d, column + 2 * width);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pair, high01, high23)), d, column + 3 * width);
+    } else {
+      const Vec<T> a0 = load_blocks(from + k, 2 * stride);
+      const Vec<T> a1 = load_blocks(from + k + stride, 2 * stride);
+      hn::StoreU(hn::InterleaveLower(d, a0, a1), d, column);
+      hn::StoreU(hn::InterleaveUpper(d, a0, a1), d, column + width);
+    }
+  }
+  for (; k < depth; ++k) {
+    for (int64_t i = 0; i < kLanes<T>; ++i) to[k * width + i] = from[i * stride + k];
+  }
+}
+
+/// At most kLanes patterns into one vector's worth of columns.
+template <class T>
+HWY_INLINE void pack_group(const char* from, DType dtype, int64_t row_bytes, int64_t rows,
+                           int64_t depth, T* to, int64_t width) {
+  if (rows == kLanes<T> && dtype == dtype_of<T>::value) {
+    // Typed access is fine: the view promises the alignment of its element.
+    return transpose(reinterpret_cast<const T*>(from), row_bytes / static_cast<int64_t>(sizeof(T)),
+                     depth, to, width);
+  }
+  constexpr int64_t kChunk = 64;
+  HWY_ALIGN T buffer[kLanes<T> * kChunk] = {};
+  const auto element = static_cast<int64_t>(dtype_bytes(dtype));
+  for (int64_t k = 0; k < depth; k += kChunk) {
+    const int64_t chunk = std::min(kChunk, depth - k);
+    for (int64_t r = 0; r < rows; ++r) {
+      convert_row(from + r * row_bytes + k * element, dtype, chunk, buffer + r * kChunk);
+    }
+    transpose(buffer, kChunk, chunk, to + k * width, width);
+  }
+}
+
+template <class T>
+void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
+                  T* to) {
+  if (depth == 0) return;  // `from` may be null
+  const auto bytes = row_stride * static_cast<int64_t>(dtype_bytes(dtype));
+  for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
+    const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
+    for (int64_t v = 0; v < width; v += kLanes<T>) {
+      const int64_t first = panel + v;
+      pack_group(static_cast<const char*>(from) + first * bytes, dtype, bytes,
+                 std::min(kLanes<T>, rows - first), depth, to + panel * depth + v, width);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- rows of a tile
+
+/// kLogicalLanes sums, in as many vectors as the target needs.
+template <class T>
+struct LogicalSum {
+  static constexpr int kVectors = static_cast<int>(kLogicalLanes<T> / kLanes<T>);
+  Vec<T> part[kVectors];
+
+  HWY_INLINE LogicalSum() {
+    for (int v = 0; v < kVectors; ++v) part[v] = hn::Zero(Tag<T>());
+  }
+  /// Lane i with lane i + half, then with half of that: the same tree for every vector length.
+  HWY_INLINE T total() const {
+    HWY_ALIGN T lanes[kLogicalLanes<T>];
+    for (int v = 0; v < kVectors; ++v) hn::Store(part[v], Tag<T>(), lanes + v * kLanes<T>);
+    for (int64_t half = kLogicalLanes<T> / 2; half > 0; half /= 2) {
+      for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    }
+    return lanes[0];
+  }
+};
+
+template <class T>
+void square_norms(const T* columns, int64_t rows, int64_t depth, T* norms) {
+  const Tag<T> d;
+  for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
+    const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
+    for (int64_t v = 0; v < width; v += kLanes<T>) {
+      const T* column = columns + panel * depth + v;
+      Vec<T> sum = hn::Zero(d);
+      for (int64_t k = 0; k < depth; ++k) {
+        const Vec<T> x = hn::LoadU(d, column + k * width);
+        sum = hn::MulAdd(x, x, sum);
+      }
+      hn::StoreU(sum, d, norms + panel + v);
+    }
+  }
+}
+
+template <class T>
+void cosine_row(int64_t count, const T* norms, T norm, T* similarity) {
+  const Tag<T> d;
+  for (int64_t j = 0; j < count; j += kLanes<T>) {
+    const Vec<T> scale = hn::Mul(hn::LoadU(d, norms + j), hn::Set(d, norm));
+    const Vec<T> ratio = hn::Div(hn::LoadU(d, similarity + j), scale);
+    hn::StoreU(hn::IfThenZeroElse(hn::Eq(scale, hn::Zero(d)), ratio), d, similarity + j);
+  }
+}
+
+template <class T>
+RowMax<T> score_row(const T* similarity, int64_t count, T beta, const T* bias, T* scores) {
+  const Tag<T> d;
+  const Vec<T> blocked = hn::Set(d, -std::numeric_limits<T>::infinity());
+  const Vec<T> scale = hn::Set(d, beta);
+  Vec<T> max = blocked;
+  auto nan = hn::FirstN(d, 0);
+  const int64_t padded = round_up(count, kLogicalLanes<T>);
+  for (int64_t j = 0; j < padded; j += kLanes<T>) {
+    Vec<T> score = blocked;
+    if (j < count) {
+      const Vec<T> x = hn::LoadU(d, similarity + j);
+      if (bias == nullptr) {
+        score = hn::Mul(scale, x);
+      } else {
+        const Vec<T> shift = hn::LoadU(d, bias + j);
+        score = hn::IfThenElse(hn::Eq(shift, blocked), blocked, hn::MulAdd(scale, x, shift));
+      }
+      if (j + kLanes < T >> count) {
+        score = hn::IfThenElse(hn::FirstN(d, at(count - j)), score, blocked);
+      }
+      nan = hn::Or(nan, hn::Ne(score, score));
+      max = hn::IfThenElse(hn::Gt(score, max), score, max);
+    }
+    hn::StoreU(score, d, scores + j);
+  }
+  return {hn::GetLane(hn::MaxOfLanes(d, max)), !hn::AllFalse(d, nan)};
+}
+
+template <class T>
+RowSums<T> exp_row(int64_t count, T shift, T* x) {
+  const Tag<T> d;
+  LogicalSum<T> sum, moment;
+  const Vec<T> minus = hn::Set(d, shift);
+  for (int64_t j = 0; j < count; j += kLogicalLanes<T>) {
+    for (int v = 0; v < LogicalSum<T>::kVectors; ++v) {
+      T* const at_v = x + j + v * kLanes<T>;
+      const Vec<T> shifted = hn::Sub(hn::LoadU(d, at_v), minus);
+      const Vec<T> p = Exp(d, shifted);
+      hn::StoreU(p, d, at_v);
+      sum.part[v] = hn::Add(sum.part[v], p);
+      const Vec<T> moments = hn::MulAdd(p, shifted, moment.part[v]);
+      moment.part[v] = hn::IfThenElse(hn::Eq(p, hn::Zero(d)), moment.part[v], moments);
+    }
+  }
+  return {sum.total(), moment.total()};
+}
+
+template <class T>
+void association_row(int64_t count, T shift, T scale, T* x) {
+  const Tag<T> d;
+  for (int64_t j = 0; j < count; j += kLanes<T>) {
+    const Vec<T> p = Exp(d, hn::Sub(hn::LoadU(d, x + j), hn::Set(d, shift)));
+    hn::StoreU(hn::Mul(p, hn::Set(d, scale)), d, x + j);
+  }
+}
+
+template <class T>
+void scale_row(int64_t count, T scale, T* x) {
+  const Tag<T> d;
+  int64_t j = 0;
+  for (; j + kLanes<T> <= count; j += kLanes<T>) {
+    hn::StoreU(hn::Mul(hn::LoadU(d, x + j), hn::Set(d, scale)), d, x + j);
+  }
+  for (; j < count; ++j) x[j] *= scale;
+}
+
+template <class T>
+RowSums<T> gradient_row(const GradientRow<T>& g) {
+  const Tag<T> d;
+  LogicalSum<T> sum, moment;
+  const Vec<T> blocked = hn::Set(d, -std::numeric_limits<T>::infinity());
+  for (int64_t j = 0; j < g.count; j += kLogicalLanes<T>) {
+    for (int v = 0; v < LogicalSum<T>::kVectors; ++v) {
+      const int64_t i = j + v * kLanes<T>;
+      const Vec<T> score = hn::LoadU(d, g.scores + i);
+      const Vec<T> log_p = hn::Sub(score, hn::Set(d, g.lse));
+      const Vec<T> p = hn::IfThenZeroElse(hn::Eq(score, blocked), Exp(d, log_p));
+      Vec<T> factor = hn::Set(d, g.offset);
+      if (g.u != nullptr) factor = hn::Add(hn::LoadU(d, g.u + i), factor);
+      factor = hn::NegMulAdd(hn::Set(d, g.entropy), log_p, factor);
+      // Where p underflowed, log p may be infinite and must not turn 0 into NaN.
+      const Vec<T> ds = hn::IfThenZeroElse(hn::Eq(p, hn::Zero(d)), hn::Mul(p, factor));
+      hn::StoreU(p, d, g.p + i);
+      hn::StoreU(ds, d, g.ds + i);
+      sum.part[v] = hn::Add(sum.part[v], ds);
+      if (g.similarity != nullptr) {
+        const Vec<T> moments = hn::MulAdd(ds, hn::LoadU(d, g.similarity + i), moment.part[v]);
+        moment.part[v] = hn::IfThenElse(hn::Eq(ds, hn::Zero(d)), moment.part[v], moments);
+      }
+    }
+  }
+  return {sum.total(), moment.total()};
+}
+
+template <class T>
+void cosine_gradient_row(const CosineGradientRow<T>& g) {
+  const Tag<T> d;
+  for (int64_t j = 0; j < g.count; j += kLanes<T>) {
+    const Vec<T> ds = hn::LoadU(d, g.ds + j);
+    const Vec<T> scale = hn::Mul(hn::LoadU(d, g.norms + j), hn::Set(d, g.norm));
+    const auto none = hn::Or(hn::Eq(scale, hn::Zero(d)), hn::Eq(ds, hn::Zero(d)));
+    if (g.along != nullptr) {
+      const Vec<T> along = hn::LoadU(d, g.along + j);
+      const Vec<T> more = hn::MulAdd(ds, hn::LoadU(d, g.similarity + j), along);
+      hn::StoreU(hn::IfThenElse(none, along, more), d, g.along + j);
+    }
+    hn::StoreU(hn::IfThenZeroElse(none, hn::Div(ds, scale)), d, g.ds + j);
+  }
+}
+
+template <class T>
+bool is_supported() {
+  return (hwy::SupportedTargets() & HWY_TARGET) != 0;
+}
+
+template <class T>
+TileKernels<T> kernels() {
+  return {
+      .name = hwy::TargetName(HWY_TARGET),
+      .supported = is_supported<T>,
+      .lanes = kLanes<T>,
+      .panel = kPanel<T>,
+      .pack_columns = pack_columns<T>,
+      .pack_rows = pack_rows<T>,
+      .accumulate = multiply<StepProduct, kPanelVectors, T>,
+      .accumulate_distance = multiply<StepDistance, kPanelVectors, T>,
+      .accumulate_difference = multiply<StepDifference, 1, T>,
+      .square_norms = square_norms<T>,
+      .cosine_row = cosine_row<T>,
+      .score_row = score_row<T>,
+      .exp_row = exp_row<T>,
+      .association_row = association_row<T>,
+      .scale_row = scale_row<T>,
+      .gradient_row = gradient_row<T>,
+      .cosine_gradient_row = cosine_gradient_row<T>,
+  };
+}
+
+}  // namespace hopfield::internal::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif  // HOPFIELD_SIMD_TARGET
+
+#endif  // per target

@@ -1,0 +1,128 @@
+#ifndef HOPFIELD_KERNELS_ASSOCIATE_SIMD_TILES_H_
+#define HOPFIELD_KERNELS_ASSOCIATE_SIMD_TILES_H_
+
+// The arithmetic that is compiled once per instruction set: work on tiles of kTile stored patterns
+// by a few dozen states, all in the accumulation type T. What is done with the tiles (blocks,
+// masks, sharing, order of sums) is ordinary code on top of this table.
+//
+// Two rules make results independent of blocking. A number that belongs to one (state, pattern)
+// pair is accumulated from the first component to the last in one chain of fused multiply-adds,
+// whatever its neighbours are. A sum over the patterns of a tile runs over a fixed number of
+// logical lanes, which are added in a fixed tree. Targets with fused multiply-add hence give equal
+// bits, too.
+
+#include <cstdint>
+#include <span>
+
+#include "hopfield/base/dtype.h"
+
+namespace hopfield::internal {
+
+/// Stored patterns a tile. A rescaling of the running sums may happen after each.
+inline constexpr std::int64_t kTile = 128;
+
+/// Sums over a tile's patterns run over this many lanes; rows of tiles are padded to a multiple.
+template <class T>
+inline constexpr std::int64_t kLogicalLanes = 64 / static_cast<std::int64_t>(sizeof(T));
+
+/// c[r, j] (+)= sum_k f(a[r, k], b[k, j]) for r < rows, j < width, k from 0 to depth in order.
+/// width is a multiple of the vector length; everything of b and c up to it is read and written.
+template <class T>
+struct Product {
+  std::int64_t rows = 0, width = 0, depth = 0;
+  const T* a = nullptr;
+  std::int64_t a_row = 0, a_depth = 1;  ///< strides of a
+  const T* b = nullptr;
+  std::int64_t b_depth = 0;  ///< stride of b between k and k + 1
+  T* c = nullptr;
+  std::int64_t c_row = 0;
+  bool fresh = false;         ///< start from 0 rather than from c
+  const T* center = nullptr;  ///< accumulate_difference: [rows, width]
+  std::int64_t center_row = 0;
+};
+
+template <class T>
+struct RowMax {
+  T max;     ///< NaN aside; -inf when there is none
+  bool nan;  ///< a score is NaN
+};
+
+template <class T>
+struct RowSums {
+  T sum;
+  T moment;
+};
+
+/// One row of a tile in the backward pass of softmax.
+template <class T>
+struct GradientRow {
+  std::int64_t count = 0;     ///< multiple of kLogicalLanes
+  const T* scores = nullptr;  ///< -inf: blocked, p = ds = 0 whatever the rest says
+  const T* u = nullptr;       ///< <g, v_s>, or null for 0
+  const T* similarity = nullptr;
+  T lse = 0;
+  T offset = 0;   ///< ds = p (u + offset - entropy (score - lse))
+  T entropy = 0;  ///< cotangent of the entropy
+  T* p = nullptr;
+  T* ds = nullptr;  ///< may be u
+};
+
+/// Cosine: weights of the patterns in the gradients, and what is subtracted along the own
+/// direction.
+template <class T>
+struct CosineGradientRow {
+  std::int64_t count = 0;
+  const T* norms = nullptr;  ///< of the stored patterns
+  T norm = 0;                ///< of the state
+  const T* similarity = nullptr;
+  T* ds = nullptr;     ///< in: ds; out: ds / (norms norm), 0 where a norm is 0
+  T* along = nullptr;  ///< along_s += ds similarity_s; may be null
+};
+
+template <class T>
+struct TileKernels {
+  const char* name;
+  bool (*supported)();
+  std::int64_t lanes;  ///< elements a vector
+  std::int64_t panel;  ///< patterns a panel of packed columns
+
+  /// Patterns [rows, depth] of any storage type as columns: panels of `panel` patterns (the last
+  /// one only as wide as whole vectors need, filled with zeros), each [depth][width]. Panel i
+  /// begins at to + i * panel * depth.
+  void (*pack_columns)(const void* from, DType dtype, std::int64_t row_stride, std::int64_t rows,
+                       std::int64_t depth, T* to);
+  /// Patterns as rows of `to_stride` elements, the excess zero.
+  void (*pack_rows)(const void* from, DType dtype, std::int64_t row_stride, std::int64_t rows,
+                    std::int64_t depth, T* to, std::int64_t to_stride);
+
+  void (*accumulate)(const Product<T>&);             ///< f(a, b) = a b
+  void (*accumulate_distance)(const Product<T>&);    ///< f(a, b) = -(a - b)^2
+  void (*accumulate_difference)(const Product<T>&);  ///< f(a, b) = a (b - center[r, j])
+
+  /// norms[j] = |pattern j|^2 from packed columns.
+  void (*square_norms)(const T* columns, std::int64_t rows, std::int64_t depth, T* norms);
+  /// similarity[j] /= norms[j] * norm, 0 where that is 0.
+  void (*cosine_row)(std::int64_t count, const T* norms, T norm, T* similarity);
+
+  /// scores[j] = beta * similarity[j] + bias[j] for j < count, -inf where bias[j] is -inf and from
+  /// count up to the next multiple of kLogicalLanes. bias may be null; scores may be similarity.
+  RowMax<T> (*score_row)(const T* similarity, std::int64_t count, T beta, const T* bias, T* scores);
+  /// x[j] := exp(x[j] - shift) for j < count, a multiple of kLogicalLanes. Sum of the results and
+  /// of result * (x[j] - shift), where a result of 0 counts 0.
+  RowSums<T> (*exp_row)(std::int64_t count, T shift, T* x);
+  /// The same without sums, and times `scale`.
+  void (*association_row)(std::int64_t count, T shift, T scale, T* x);
+  void (*scale_row)(std::int64_t count, T scale, T* x);  ///< any count
+
+  /// p, ds and sum_s ds_s (sum), sum_s ds_s similarity_s (moment; 0 without similarity).
+  RowSums<T> (*gradient_row)(const GradientRow<T>&);
+  void (*cosine_gradient_row)(const CosineGradientRow<T>&);
+};
+
+/// Every compiled table, best first.
+template <class T>
+std::span<const TileKernels<T>> tile_kernels();
+
+}  // namespace hopfield::internal
+
+#endif  // HOPFIELD_KERNELS_ASSOCIATE_SIMD_TILES_H_

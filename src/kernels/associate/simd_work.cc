@@ -1,0 +1,225 @@
+#include "kernels/associate/simd_work.h"
+
+#include <cmath>
+
+namespace hopfield::internal {
+
+template <class T>
+Scratch<T>& thread_scratch() {
+  thread_local Scratch<T> scratch;
+  return scratch;
+}
+
+template <class T>
+Engine<T>::Engine(const AssociateCall& call_in, const TileKernels<T>& kernels_in)
+    : call(call_in),
+      kernels(kernels_in),
+      heads(call.shape.heads),
+      depth(call.shape.depth),
+      value_depth(call.shape.projection_depth),
+      padded_depth(padded(depth)),
+      padded_value_depth(padded(value_depth)) {
+  const auto& bias = bias_of<T>(call.in);
+  const bool per_row = call.in.hidden.given() || bias.given();
+  masked = per_row || !call.in.hidden_stored.empty();
+  mask_per_state = (call.in.hidden.given() && call.in.hidden.state_stride != 0) ||
+                   (bias.given() && bias.state_stride != 0);
+}
+
+std::vector<Item> make_items(const AssociateCall& call, std::int64_t rows) {
+  std::vector<Item> items;
+  for (std::int64_t b = 0; b < call.shape.num_bags; ++b) {
+    const BagPlace bag = locate_bag(call, b);
+    const std::int64_t parts = num_blocks(bag.state_count, rows);
+    for (std::int64_t h = 0; h < call.shape.heads; ++h) {
+      for (std::int64_t p = 0; p < parts; ++p) {
+        // Even parts: 100 states are 50 + 50, not 96 + 4.
+        items.push_back({b, h, bag.state_count * p / parts, bag.state_count * (p + 1) / parts,
+                         bag.stored_count});
+      }
+    }
+  }
+  return items;
+}
+
+template <class T>
+Plan make_plan(const Engine<T>& engine, std::int64_t rows_max) {
+  Plan plan;
+  rows_max = std::min(rows_max, kGroupRows);
+  plan.items = make_items(engine.call, rows_max);
+  const std::int64_t wanted = 4 * static_cast<std::int64_t>(engine.call.executor.concurrency());
+  const auto num_items = static_cast<std::int64_t>(plan.items.size());
+  if (wanted <= 4 || num_items >= wanted) return plan;
+  std::int64_t units = 0, cost = 0;
+  for (const Item& item : plan.items) {
+    units += num_blocks(item.num_stored, engine.call.block_size);
+    cost += item_cost(engine, item);
+  }
+  constexpr std::int64_t kWorthThreads = std::int64_t{1} << 18;
+  if (cost < kWorthThreads) return plan;
+  plan.split_blocks = units >= wanted && units > num_items;
+  if (!plan.split_blocks && rows_max > 8) {
+    plan.items = make_items(engine.call, std::max<std::int64_t>(8, rows_max * num_items / wanted));
+  }
+  return plan;
+}
+
+template <class T>
+void load_states(const Engine<T>& engine, Scratch<T>& scratch, RowGroup<T>& group) {
+  const PatternView& view = engine.call.in.states;
+  const std::int64_t stride = engine.padded_depth;
+  group.states = scratch.states.need(group.count * stride);
+  for (std::int64_t r = 0; r < group.count; ++r) {
+    engine.kernels.pack_rows(
+        pattern_address(view, group.place.state_begin + group.state[r], group.head), view.dtype, 0,
+        1, engine.depth, group.states + r * stride, stride);
+  }
+  if (engine.call.in.similarity != Similarity::kCosine) return;
+  group.norms = scratch.state_norms.need(group.count);
+  for (std::int64_t r = 0; r < group.count; ++r) {
+    double sum = 0;
+    for (std::int64_t k = 0; k < engine.depth; ++k) {
+      const auto x = static_cast<double>(group.states[r * stride + k]);
+      sum += x * x;
+    }
+    group.norms[r] = static_cast<T>(std::sqrt(sum));
+  }
+}
+
+template <class T>
+PatternRows<T> load_rows(const Engine<T>& engine, const PatternView& view, std::int64_t row,
+                         std::int64_t head, std::int64_t count, Buffer<T>& buffer) {
+  const std::int64_t stride = engine.padded(view.depth);
+  const void* from = pattern_address(view, row, head);
+  if (view.dtype == dtype_of<T>::value && stride == view.depth && from != nullptr) {
+    return {static_cast<const T*>(from), view.row_stride};
+  }
+  T* to = buffer.need(kTile * stride);
+  engine.kernels.pack_rows(from, view.dtype, view.row_stride, count, view.depth, to, stride);
+  return {to, stride};
+}
+
+template <class T>
+StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
+                        std::int64_t begin, std::int64_t end, bool want_norms,
+                        Scratch<T>& scratch) {
+  const auto up = [](std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; };
+  StoredTile<T> tile;
+  tile.begin = begin;
+  tile.count = std::min(kTile, end - begin);
+  tile.padded = up(tile.count, engine.kernels.lanes);
+  tile.logical = up(tile.count, kLogicalLanes<T>);
+  const PatternView& view = engine.call.in.stored;
+  T* columns = scratch.columns.need(kTile * engine.depth);
+  engine.kernels.pack_columns(pattern_address(view, place.stored_begin + begin, head), view.dtype,
+                              view.row_stride, tile.count, engine.depth, columns);
+  tile.columns = columns;
+  if (want_norms) {
+    T* norms = scratch.norms.need(kTile);
+    std::fill(norms, norms + kTile, T{0});
+    engine.kernels.square_norms(columns, tile.count, engine.depth, norms);
+    if (engine.call.in.similarity == Similarity::kCosine) {
+      for (std::int64_t s = 0; s < tile.count; ++s) norms[s] = std::sqrt(norms[s]);
+    }
+    tile.norms = norms;
+  }
+  return tile;
+}
+
+template <class T>
+void tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, const T* left,
+                   std::int64_t left_row, std::int64_t depth, const StoredTile<T>& tile,
+                   const T* columns, T* out) {
+  const auto product = distance ? engine.kernels.accumulate_distance : engine.kernels.accumulate;
+  // Long patterns are taken in pieces, so that a panel stays in the nearest cache. The chains of
+  // additions go on through `out` and do not change.
+  constexpr std::int64_t kPiece = 512;
+  for (std::int64_t k = 0; k == 0 || k < depth; k += kPiece) {
+    for (std::int64_t panel = 0; panel < tile.padded; panel += engine.kernels.panel) {
+      Product<T> g;
+      g.rows = rows;
+      g.width = std::min(engine.kernels.panel, tile.padded - panel);
+      g.depth = std::min(kPiece, depth - k);
+      g.a = left + k;
+      g.a_row = left_row;
+      g.b = columns + panel * depth + k * g.width;
+      g.b_depth = g.width;
+      g.c = out + panel;
+      g.c_row = kTile;
+      g.fresh = k == 0;
+      product(g);
+    }
+  }
+}
+
+template <class T>
+void tile_similarities(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
+                       T* similarity) {
+  tile_products(engine, engine.call.in.similarity == Similarity::kNegativeSquaredDistance,
+                group.count, group.states, engine.padded_depth, engine.depth, tile, tile.columns,
+                similarity);
+  if (engine.call.in.similarity != Similarity::kCosine) return;
+  for (std::int64_t r = 0; r < group.count; ++r) {
+    engine.kernels.cosine_row(tile.padded, tile.norms, group.norms[r], similarity + r * kTile);
+  }
+}
+
+template <class T>
+const T* TileMask<T>::row(std::int64_t state) {
+  if (!engine_.masked) {
+    visible_ = count_;
+    return nullptr;
+  }
+  if (filled_ && !engine_.mask_per_state) return bias_;
+  constexpr T kBlocked = -std::numeric_limits<T>::infinity();
+  const Associations& in = engine_.call.in;
+  const MaskView<T>& bias = bias_of<T>(in);
+  std::fill(bias_, bias_ + kTile + 64, T{0});
+  if (bias.given()) {
+    const T* from = bias.row(bag_, head_, state) + begin_ * bias.stored_stride;
+    for (std::int64_t s = 0; s < count_; ++s) bias_[s] = from[s * bias.stored_stride];
+  }
+  if (!in.hidden_stored.empty()) {
+    const std::uint8_t* from = in.hidden_stored.data() + place_.stored_begin + begin_;
+    for (std::int64_t s = 0; s < count_; ++s) bias_[s] = from[s] != 0 ? kBlocked : bias_[s];
+  }
+  if (in.hidden.given()) {
+    const std::uint8_t* from = in.hidden.row(bag_, head_, state) + begin_ * in.hidden.stored_stride;
+    for (std::int64_t s = 0; s < count_; ++s) {
+      bias_[s] = from[s * in.hidden.stored_stride] != 0 ? kBlocked : bias_[s];
+    }
+  }
+  visible_ = 0;
+  for (std::int64_t s = 0; s < count_; ++s) visible_ += bias_[s] != kBlocked;
+  filled_ = true;
+  return bias_;
+}
+
+template <class T>
+bool all_finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t depth) {
+  T sum = 0;  // x * 0 is NaN for infinities and NaN, else 0
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t k = 0; k < depth; ++k) sum += x[r * stride + k] * 0;
+  }
+  return sum == 0;
+}
+
+#define HOPFIELD_INSTANTIATE(T)                                                                    \
+  template Scratch<T>& thread_scratch();                                                           \
+  template Engine<T>::Engine(const AssociateCall&, const TileKernels<T>&);                         \
+  template Plan make_plan(const Engine<T>&, std::int64_t);                                         \
+  template void load_states(const Engine<T>&, Scratch<T>&, RowGroup<T>&);                          \
+  template PatternRows<T> load_rows(const Engine<T>&, const PatternView&, std::int64_t,            \
+                                    std::int64_t, std::int64_t, Buffer<T>&);                       \
+  template StoredTile<T> load_tile(const Engine<T>&, const BagPlace&, std::int64_t, std::int64_t,  \
+                                   std::int64_t, bool, Scratch<T>&);                               \
+  template void tile_similarities(const Engine<T>&, const RowGroup<T>&, const StoredTile<T>&, T*); \
+  template void tile_products(const Engine<T>&, bool, std::int64_t, const T*, std::int64_t,        \
+                              std::int64_t, const StoredTile<T>&, const T*, T*);                   \
+  template const T* TileMask<T>::row(std::int64_t);                                                \
+  template bool all_finite(const T*, std::int64_t, std::int64_t, std::int64_t);
+HOPFIELD_INSTANTIATE(float)
+HOPFIELD_INSTANTIATE(double)
+#undef HOPFIELD_INSTANTIATE
+
+}  // namespace hopfield::internal
