@@ -208,11 +208,16 @@ void collect_apart(const Engine<T>& engine, const CollectOptions& options, const
 
 }  // namespace
 
+std::int64_t kept_a_row(const CollectOptions& options, std::int64_t num_stored) {
+  std::int64_t kept = options.keep == CollectOptions::kAll ? num_stored : options.count;
+  if (options.keep == CollectOptions::kMargin) kept += num_stored / 16;
+  return std::min(kept, num_stored);
+}
+
 template <class T>
 std::int64_t collect_rows(const Engine<T>& engine, const CollectOptions& options) {
-  std::int64_t kept = options.count;
-  if (options.keep == CollectOptions::kAll) kept = engine.call.shape.num_stored;
   constexpr std::int64_t kBudget = std::int64_t{1} << 20;
+  const std::int64_t kept = kept_a_row(options, engine.call.shape.num_stored);
   return std::clamp<std::int64_t>(kBudget / (kept + 1), 1, kGroupRows);
 }
 

@@ -67,7 +67,6 @@ template <class T>
 using CollectVisit =
     std::function<void(const RowGroup<T>& group, std::int64_t r, RowCandidates<T>& found)>;
 
-/// Rows that fail `keep_row(row)` are not looked at; null: all.
 template <class T>
 void collect(const Engine<T>& engine, const CollectOptions& options, const CollectVisit<T>& visit);
 
@@ -76,7 +75,11 @@ template <class T>
 void collect_items(const Engine<T>& engine, const CollectOptions& options, const Plan& plan,
                    const CollectVisit<T>& visit);
 
-/// How many rows an item may have under these options.
+/// How many candidates a row of that many patterns keeps, roughly. A support can be everything, but
+/// is expected to be a small part.
+std::int64_t kept_a_row(const CollectOptions& options, std::int64_t num_stored);
+
+/// How many rows an item may have under these options, to bound what a thread keeps.
 template <class T>
 std::int64_t collect_rows(const Engine<T>& engine, const CollectOptions& options);
 

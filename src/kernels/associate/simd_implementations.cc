@@ -33,9 +33,9 @@ struct Entry {
                                    const AssociateCotangents<T>& cotangents,
                                    const AssociateGradients<T>& gradients) {
     if (call.in.separation == Separation::kSoftmax) {
-      return reference_implementation<T>().backward(call, saved, cotangents, gradients);
+      simd_softmax_backward(kernels(), call, saved, cotangents, gradients);
     } else {
-      return reference_implementation<T>().backward(call, saved, cotangents, gradients);
+      simd_separated_backward(kernels(), call, cotangents, gradients);
     }
     return kernels().name;
   }
