@@ -96,6 +96,7 @@ class InputFile {
 };
 
 bool path_exists(const std::string& path);
+bool is_folder(const std::string& path);
 
 /// Whether two paths name the same existing file.
 bool same_file(const std::string& a, const std::string& b);

@@ -1,0 +1,71 @@
+// The program `hopfield`. It never links LibTorch, so that commands which need no tensors start at
+// once; the others live in `hopfield-torch`, which takes this program's place when asked for.
+#include <array>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/common.h"
+#include "cli/nouns.h"
+#include "hopfield/base/os.h"
+
+namespace hopfield::cli {
+namespace {
+
+struct TorchNoun {
+  const char* name;
+  const char* description;
+};
+
+/// Nouns of `hopfield-torch` (torch_main.cc), with the descriptions for --help.
+constexpr std::array kTorchNouns = {
+    TorchNoun{"mil", "Multiple-instance learning: classify bags of instances"},
+    TorchNoun{"demo", "Bags classified, pictures restored: one HTML page"},
+};
+
+bool is_torch_noun(std::string_view word) {
+  for (const TorchNoun& noun : kTorchNouns) {
+    if (word == noun.name) return true;
+  }
+  return false;
+}
+
+/// Beside this program, or where an installation puts it.
+std::string find_torch_program() {
+  const std::string self = executable_path();
+  const std::string folder = self.substr(0, self.rfind('/') + 1);
+  for (const char* place : {"hopfield-torch", "../libexec/hopfield-torch"}) {
+    if (is_executable(folder + place)) return folder + place;
+  }
+  return "";
+}
+
+int run_torch_program(const std::vector<std::string>& arguments) {
+  const std::string path = find_torch_program();
+  try {
+    if (path.empty()) {
+      fail(ErrorCode::kUnsupported, "hopfield " + arguments[1],
+           "expected the program hopfield-torch beside hopfield, got none: this build is without "
+           "LibTorch; configure with -DHOPFIELD_TORCH=ON and build again");
+    }
+    replace_process(path, arguments);
+  } catch (const Error& error) {
+    std::cerr << "hopfield: error: " << error.what() << std::endl;
+    return exit_status(error.code());
+  }
+}
+
+}  // namespace
+}  // namespace hopfield::cli
+
+int main(int argc, char** argv) {
+  using namespace hopfield::cli;
+  const std::vector<std::string> arguments(argv, argv + argc);
+  if (argc > 1 && is_torch_noun(arguments[1])) return run_torch_program(arguments);
+  return run_program(argc, argv, [](CLI::App& program, Context& context) {
+    add_memory(program, context);
+    for (const TorchNoun& noun : kTorchNouns) program.add_subcommand(noun.name, noun.description);
+  });
+}

@@ -1,0 +1,268 @@
+#include <cmath>
+#include <cstdio>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "cli/memory_recall.h"
+#include "cli/nouns.h"
+#include "cli/patterns.h"
+#include "hopfield/base/os.h"
+#include "hopfield/memory/advice.h"
+#include "hopfield/memory/bounds.h"
+#include "hopfield/store/memory_file.h"
+
+namespace hopfield::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct CreateArguments {
+  std::string patterns, output, dtype = "f32", ids, id_column;
+  bool force = false;
+};
+
+int run_create(const CreateArguments& a, const Context& context) {
+  check_output(a.output, {a.patterns, a.ids});
+  if (!a.force && path_exists(a.output)) {
+    fail(ErrorCode::kIo, "memory create",
+         "cannot write '" + a.output + "': the file exists; give --force to replace it");
+  }
+  Rows rows = open_rows(a.patterns, a.id_column, false);
+  if (!a.ids.empty()) rows.ids = read_ids(a.ids, rows.source.num_patterns);
+  store::CreateMemoryOptions options;
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    if (dtype_name(dtype) == a.dtype) options.dtype = dtype;
+  }
+  options.ids = rows.ids;
+  options.if_exists = a.force ? IfExists::kReplace : IfExists::kRefuse;
+  options.cancelled = context.cancelled;
+  Progress progress("storing", rows.source.num_patterns);
+  const auto read = rows.source.rows;
+  rows.source.rows = [&](std::int64_t first, std::int64_t count) {
+    progress.update(first);
+    return read(first, count);
+  };
+  store::create_memory(a.output, rows.source, options);
+  const store::MemoryFile memory(a.output);
+  std::cout << a.output << ": " << memory.num_patterns() << " patterns of depth " << memory.depth()
+            << ", " << dtype_name(memory.dtype()) << ", " << memory.num_bytes() << " bytes\n";
+  return kOk;
+}
+
+void add_create(CLI::App& noun, Context& context) {
+  const auto a = std::make_shared<CreateArguments>();
+  CLI::App& command = add_command(
+      noun, context, "create", "Store patterns in a file",
+      {"hopfield memory create patterns.npy -o memory.safetensors",
+       "hopfield memory create table.csv --id-column name -o memory.safetensors --force",
+       "hopfield memory create patterns.npy --ids names.txt --dtype bf16 -o small.safetensors"},
+      [a, &context] { return run_create(*a, context); });
+  command
+      .add_option("patterns", a->patterns,
+                  "Patterns, one a row: NPY (dimensions after the first are flattened), CSV or TSV "
+                  "(first line names the columns), plain or gz")
+      ->type_name("FILE")
+      ->required();
+  command.add_option("-o,--output", a->output, "The memory to write (safetensors)")
+      ->type_name("FILE")
+      ->required();
+  command.add_option("--dtype", a->dtype, "How numbers are stored")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
+      ->type_name("f32|bf16|f16")
+      ->capture_default_str();
+  CLI::Option* ids =
+      command.add_option("--ids", a->ids, "Names of the patterns, one a line")->type_name("FILE");
+  command.add_option("--id-column", a->id_column, "Column of a CSV that holds the names")
+      ->type_name("NAME")
+      ->excludes(ids);
+  command.add_flag("--force", a->force, "Replace the output if it exists");
+}
+
+int run_verify(const std::string& path) {
+  const store::MemoryFile memory(path);
+  memory.verify();
+  std::cout << path << ": " << memory.num_patterns() << " patterns of depth " << memory.depth()
+            << ", all checksums fit\n";
+  return kOk;
+}
+
+void add_verify(CLI::App& noun, Context& context) {
+  const auto path = std::make_shared<std::string>();
+  CLI::App& command = add_command(
+      noun, context, "verify", "Read a whole memory and compare its checksums",
+      {"hopfield memory verify memory.safetensors"}, [path] { return run_verify(*path); });
+  command.add_option("memory", *path, "A memory")->type_name("FILE")->required();
+}
+
+struct StatArguments {
+  std::string memory, json;
+  bool quick = false;
+};
+
+constexpr double kFailureProbability = 0.001;
+
+/// Patterns that the theorems promise to store at this beta, were they random on a sphere through
+/// the longest pattern.
+Json capacity(const BetaAdvice& advice) {
+  const PatternStatistics& seen = advice.statistics;
+  Json json = {{"beta", advice.beta}, {"failure_probability", kFailureProbability}};
+  if (seen.depth < 2 || seen.norm_max <= 0) return json;
+  const double k = seen.norm_max / std::sqrt(static_cast<double>(seen.depth - 1));
+  const GuaranteedCapacity theorem =
+      guaranteed_capacity(advice.beta, k, seen.depth, kFailureProbability);
+  json["theorem_applies"] = theorem.applies;
+  json["theorem"] = theorem.num_patterns;
+  json["exact_tail"] = exact_tail_capacity(StorageCriterion::kSharp, advice.beta, k, seen.depth,
+                                           kFailureProbability);
+  return json;
+}
+
+Json facts(const store::MemoryFile& memory) {
+  return {{"path", memory.path()},       {"num_patterns", memory.num_patterns()},
+          {"depth", memory.depth()},     {"dtype", dtype_name(memory.dtype())},
+          {"bytes", memory.num_bytes()}, {"tombstones", memory.tombstones()},
+          {"version", memory.version()}, {"has_ids", memory.has_ids()}};
+}
+
+Json statistics(const store::MemoryFile& memory, const PatternStatistics& seen) {
+  Json json;
+  json["norm"] = {{"min", seen.norm_min}, {"mean", seen.norm_mean}, {"max", seen.norm_max}};
+  json["spread"] = seen.spread;
+  json["distance_to_mean_max"] = seen.distance_to_mean_max;
+  json["separation"] = {
+      {"num_compared", seen.compared.size()},  {"min", seen.separation_quantile(0)},
+      {"q05", seen.separation_quantile(0.05)}, {"median", seen.separation_quantile(0.5)},
+      {"max", seen.separation_quantile(1)},    {"num_shadowed", seen.num_shadowed}};
+  Json listed = Json::array();
+  for (std::size_t i = 0; i < seen.duplicate.size(); ++i) {
+    listed.push_back(
+        {{"id", memory.id(seen.duplicate[i])}, {"of", memory.id(seen.duplicate_of[i])}});
+  }
+  json["duplicates"] = {{"count", seen.num_duplicates}, {"listed", listed}};
+  return json;
+}
+
+Json advice_json(const BetaAdvice& advice, const AdviceOptions& options) {
+  Json trials = Json::array();
+  for (const BetaTrial& trial : advice.trials) {
+    trials.push_back({{"beta", trial.beta},
+                      {"recovered", trial.recovered},
+                      {"identified", trial.identified},
+                      {"error_median", trial.error_median},
+                      {"error_max", trial.error_max},
+                      {"metastable_size_mean", trial.metastable_size_mean}});
+  }
+  return {{"beta", advice.beta},
+          {"source", beta_source_name(advice.source)},
+          {"recovered", advice.recovered},
+          {"wanted", options.wanted},
+          {"noise", options.noise},
+          {"num_cues", advice.num_cues},
+          {"seed", options.seed},
+          {"beta_global_average", advice.beta_global},
+          {"beta_theorem", advice.beta_master},
+          {"beta_sharp", advice.beta_sharp},
+          {"separation_quantile", advice.quantile},
+          {"trials", trials}};
+}
+
+void print_stat(const Json& json, const BetaAdvice* advice) {
+  std::cout << std::setprecision(4);
+  const auto line = [](const char* name) -> std::ostream& {
+    return std::cout << std::left << std::setw(14) << name << std::right;
+  };
+  line("memory") << json["path"].get<std::string>() << "\n";
+  line("patterns") << json["num_patterns"] << " of depth " << json["depth"] << ", "
+                   << json["dtype"].get<std::string>()
+                   << (json["has_ids"].get<bool>() ? ", with ids" : "") << "\n";
+  line("size") << json["bytes"] << " bytes, format version " << json["version"] << ", "
+               << json["tombstones"] << " tombstones\n";
+  if (advice == nullptr) return;
+  const PatternStatistics& seen = advice->statistics;
+  line("norm") << seen.norm_min << " to " << seen.norm_max << ", mean " << seen.norm_mean << "\n";
+  line("spread") << seen.spread << " (root mean square distance from the mean pattern)\n";
+  line("separation") << "min " << seen.separation_quantile(0) << ", 5 % below "
+                     << seen.separation_quantile(0.05) << ", median "
+                     << seen.separation_quantile(0.5) << "; " << seen.num_shadowed << " of "
+                     << seen.compared.size() << " compared are shadowed by another\n";
+  line("duplicates") << seen.num_duplicates << "\n";
+  line("beta") << advice->beta << " (" << beta_source_name(advice->source);
+  if (std::isfinite(advice->recovered)) {
+    std::cout << "; " << 100 * advice->recovered << " % of " << advice->num_cues
+              << " noisy cues recovered";
+  }
+  std::cout << ")\n";
+  line("") << "theorem asks for " << advice->beta_master << ", its sharp form for "
+           << advice->beta_sharp << "; below " << advice->beta_global
+           << " everything is one average\n";
+  const Json& promised = json["capacity"];
+  if (promised.contains("theorem")) {
+    line("capacity") << "at this beta, random patterns of depth " << seen.depth << ", failure "
+                     << kFailureProbability << ": ";
+    if (promised["theorem_applies"].get<bool>()) {
+      std::cout << promised["theorem"].get<double>() << " by the theorem, ";
+    } else {
+      std::cout << "none by the theorem (its condition is not met), ";
+    }
+    std::cout << promised["exact_tail"].get<double>() << " by the exact tail\n";
+  }
+  if (advice->trials.empty()) return;
+  std::cout << "\n        beta  recovered  identified  median error  metastable size\n";
+  for (const BetaTrial& trial : advice->trials) {
+    std::cout << std::setw(12) << trial.beta << std::setw(11) << trial.recovered << std::setw(12)
+              << trial.identified << std::setw(14) << trial.error_median << std::setw(17)
+              << trial.metastable_size_mean << (trial.beta == advice->beta ? "  <-\n" : "\n");
+  }
+}
+
+int run_stat(const StatArguments& a, const Context& context) {
+  const std::string target = a.json == "true" ? "-" : a.json;
+  check_output(target, {a.memory});
+  const store::MemoryFile memory(a.memory);
+  Json json = facts(memory);
+  BetaAdvice advice;
+  const bool measured = !a.quick && memory.num_patterns() > 0;
+  if (!a.quick) memory.verify();
+  if (measured) {
+    stop_if_cancelled(context);
+    const AdviceOptions options =
+        affordable_advice(memory.num_patterns(), memory.depth(), context.executor());
+    advice = advise_beta(memory.patterns(), options);
+    stop_if_cancelled(context);
+    json.update(statistics(memory, advice.statistics));
+    json["advice"] = advice_json(advice, options);
+    json["capacity"] = capacity(advice);
+  }
+  if (!target.empty()) write_json(target, json);
+  if (target != "-") print_stat(json, measured ? &advice : nullptr);
+  return kOk;
+}
+
+void add_stat(CLI::App& noun, Context& context) {
+  const auto a = std::make_shared<StatArguments>();
+  CLI::App& command = add_command(
+      noun, context, "stat", "Describe a memory: geometry, capacity, which beta to use",
+      {"hopfield memory stat memory.safetensors", "hopfield memory stat memory.safetensors --json",
+       "hopfield memory stat memory.safetensors --quick --json=stat.json"},
+      [a, &context] { return run_stat(*a, context); });
+  command.add_option("memory", a->memory, "A memory")->type_name("FILE")->required();
+  command.add_flag("--json", a->json, "Print JSON; --json=FILE writes it");
+  command.add_flag("--quick", a->quick, "Only what the header says, without reading the patterns");
+  add_threads(command, context);
+}
+
+}  // namespace
+
+void add_memory(CLI::App& program, Context& context) {
+  CLI::App& noun = add_noun(program, "memory", "Store patterns in a file and recall them");
+  add_create(noun, context);
+  add_memory_recall(noun, context);
+  add_stat(noun, context);
+  add_verify(noun, context);
+}
+
+}  // namespace hopfield::cli

@@ -1,0 +1,455 @@
+// `hopfield mil`: bags of instances. Parses, calls hopfield::mil, prints.
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "cli/common.h"
+#include "cli/nouns.h"
+#include "hopfield/apps/mil/bags.h"
+#include "hopfield/apps/mil/cv.h"
+#include "hopfield/apps/mil/folds.h"
+#include "hopfield/apps/mil/metrics.h"
+#include "hopfield/apps/mil/options.h"
+#include "hopfield/apps/mil/report.h"
+#include "hopfield/apps/mil/saved_model.h"
+#include "hopfield/apps/mil/tables.h"
+#include "hopfield/base/os.h"
+#include "hopfield/report/format.h"
+
+namespace hopfield::cli {
+namespace {
+
+/// Where the bags are and how to read them.
+struct DataArguments {
+  std::string path, offsets, labels;
+  mil::CsvBagOptions csv;
+  std::string label_column, instance_column;
+
+  std::vector<std::string> files() const {
+    std::vector<std::string> out = {path};
+    if (!offsets.empty()) out.push_back(offsets);
+    if (!labels.empty()) out.push_back(labels);
+    return out;
+  }
+};
+
+void add_data_arguments(CLI::App& command, DataArguments& data) {
+  command
+      .add_option("DATA", data.path,
+                  "CSV or TSV (also .gz), one row an instance, rows grouped by bag; or .npy with "
+                  "the values [instances, features]")
+      ->required();
+  const char* group = "Data";
+  const auto add = [&](const char* name, std::string& value, const char* text) {
+    return command.add_option(name, value, text)->group(group);
+  };
+  add("--bag-column", data.csv.bag_column, "Column that names the bag")->capture_default_str();
+  add("--label-column", data.label_column,
+      "Column with the bag's label, 0 or 1 (default: label, if there is one)");
+  add("--instance-column", data.instance_column,
+      "Column that names the instance (default: instance_id, if there is one)");
+  command
+      .add_option("--features", data.csv.features,
+                  "Feature columns, separated by commas (default: all others)")
+      ->delimiter(',')
+      ->group(group);
+  command.add_option("--ignore", data.csv.ignore, "Columns that are no features")
+      ->delimiter(',')
+      ->group(group);
+  command.add_flag("--sort-bags", data.csv.sort_bags, "Gather bags whose rows are apart")
+      ->group(group);
+  add("--offsets", data.offsets, "NPY, [bags + 1]: where each bag begins in DATA.npy");
+  add("--labels", data.labels, "NPY, [bags]: labels 0 or 1");
+}
+
+bool is_npy(const std::string& path) {
+  return path.ends_with(".npy");
+}
+
+mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nullptr) {
+  if (is_npy(data.path)) {
+    require(!data.offsets.empty(), "--offsets",
+            "expected the NPY file with the bags' offsets, got none");
+    return mil::read_npy_bags(data.path, data.offsets, data.labels);
+  }
+  require(data.offsets.empty() && data.labels.empty(), "mil",
+          "expected --offsets and --labels with a .npy file only, got " + data.path);
+  mil::CsvBagOptions csv = data.csv;
+  if (!data.label_column.empty()) csv.label_column = data.label_column;
+  if (!data.instance_column.empty()) csv.instance_column = data.instance_column;
+  // A model knows the names of its features; other columns of the table do not matter.
+  if (model != nullptr && csv.features.empty()) csv.features = model->feature_names();
+  return mil::read_csv_bags(data.path, csv);
+}
+
+/// The network and its training, as text where the library wants an enumeration.
+struct ModelArguments {
+  mil::ModelOptions model;
+  mil::TrainOptions train;
+  std::string pooling, scale;
+
+  /// The options as given.
+  void settle() {
+    model.pooling = mil::parse_pooling(pooling);
+    model.input_code = mil::parse_input_code(scale);
+    if (model.embedding == std::vector<std::int64_t>{0}) model.embedding.clear();
+    mil::check_options(model);
+    mil::check_options(train);
+  }
+};
+
+void add_network_options(CLI::App& command, ModelArguments& arguments) {
+  const char* group = "Model";
+  mil::ModelOptions& model = arguments.model;
+  arguments.pooling = mil::pooling_name(model.pooling);
+  arguments.scale = mil::input_code_name(model.input_code);
+  const auto add = [&](const char* name, auto& value, const char* text) {
+    return command.add_option(name, value, text)->capture_default_str()->group(group);
+  };
+  add("--model", arguments.pooling, "hopfield, attention, gated_attention or mean_max");
+  add("--scale", arguments.scale, "Input code: none, z, zclip, rank or thermometer");
+  add("--levels", model.levels, "Levels of the thermometer");
+  add("--embedding", model.embedding, "Widths of the embedding layers; 0: none")->delimiter(',');
+  add("--heads", model.num_heads, "Heads of HopfieldPooling");
+  add("--head-size", model.head_size, "Depth of association and of projection, per head");
+  add("--quantity", model.quantity, "Learned state patterns");
+  add("--beta", model.beta, "Inverse temperature >= 0: one, or one a head")->delimiter(',');
+  add("--attention-size", model.attention_size, "Hidden units of attention pooling");
+  add("--hidden", model.head_hidden, "Hidden units of the output; 0: linear");
+  add("--dropout", model.head_dropout, "Dropout before the last layer");
+}
+
+void add_training_options(CLI::App& command, ModelArguments& arguments) {
+  const char* group = "Training";
+  mil::TrainOptions& train = arguments.train;
+  const auto add = [&](const char* name, auto& value, const char* text) {
+    return command.add_option(name, value, text)->capture_default_str()->group(group);
+  };
+  add("--learning-rate", train.learning_rate, "Of AdamW");
+  add("--learning-rate-decay", train.learning_rate_decay, "Factor an epoch");
+  add("--weight-decay", train.weight_decay, "On weights, not on biases");
+  add("--batch-size", train.batch_size, "Bags a step");
+  add("--epochs", train.epochs, "At most");
+  add("--patience", train.patience,
+      "Epochs without a better smoothed validation AUC; 0: never stop early");
+  add("--bag-dropout", train.bag_dropout, "Chance of an instance to be left out in a step");
+  add("--members", train.members, "Networks whose scores are averaged");
+}
+
+/// The command line as one would type it again.
+std::string command_text(const CLI::App& command, const std::string& name) {
+  const auto quoted = [](const std::string& text) {
+    const bool plain =
+        !text.empty() && text.find_first_of(" \t\n'\"\\$`*?;&|<>()#~") == std::string::npos;
+    if (plain) return text;
+    std::string out = "'";
+    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+  };
+  std::string positional, options;
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() == 0) continue;
+    std::string values;
+    for (const std::string& value : option->results())
+      values += (values.empty() ? "" : ",") + value;
+    if (option->get_positional()) {
+      positional += " " + quoted(values);
+    } else {
+      options += " --" + option->get_lnames().front();
+      if (option->get_expected_max() > 0) options += " " + quoted(values);
+    }
+  }
+  return "hopfield mil " + name + positional + options;
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  if (path == "-") {
+    std::cout << text << std::flush;
+  } else {
+    atomic_write_file(path, text);
+  }
+}
+
+mil::Control control_of(const Context& context, std::shared_ptr<Progress>& line,
+                        const std::string& label) {
+  mil::Control control;
+  control.cancelled = context.cancelled;
+  control.progress = [&line, label](std::int64_t done, std::int64_t total,
+                                    const std::string& what) {
+    if (!line) line = std::make_shared<Progress>(label, total);
+    line->update(done, what);
+  };
+  return control;
+}
+
+// ---------------------------------------------------------------- mil cv
+
+struct CvArguments {
+  DataArguments data;
+  ModelArguments model;
+  std::string folds, json, report;
+  std::vector<std::string> repetitions, baselines = {"mean_max", "attention", "gated_attention"};
+  std::int64_t num_folds = 10, num_repetitions = 1;
+  std::uint64_t seed = 0;
+};
+
+std::vector<mil::Repetition> repetitions_of(const CvArguments& arguments, const mil::Bags& bags) {
+  if (!arguments.folds.empty()) {
+    return mil::read_folds(arguments.folds, bags, arguments.repetitions,
+                           arguments.data.csv.bag_column);
+  }
+  require(arguments.repetitions.empty(), "--repetitions",
+          "expected --folds with the file that has these columns, got none");
+  mil::check_labels(bags);
+  std::vector<mil::Repetition> out;
+  for (std::int64_t r = 0; r < arguments.num_repetitions; ++r) {
+    std::string name = "own";
+    name += std::to_string(r);
+    out.push_back(mil::stratified_folds(bags.labels, static_cast<int>(arguments.num_folds),
+                                        arguments.seed + static_cast<std::uint64_t>(r),
+                                        std::move(name)));
+  }
+  return out;
+}
+
+int run_cv(const Context& context, CvArguments& arguments, const std::string& command) {
+  arguments.model.settle();
+  mil::CvOptions options;
+  options.model = arguments.model.model;
+  options.train = arguments.model.train;
+  options.seed = arguments.seed;
+  options.num_threads = context.executor() == nullptr ? 0 : context.executor()->concurrency();
+  options.baselines.clear();
+  for (const std::string& name : arguments.baselines) {
+    if (name != "none") options.baselines.push_back(mil::parse_pooling(name));
+  }
+  std::vector<std::string> inputs = arguments.data.files();
+  if (!arguments.folds.empty()) inputs.push_back(arguments.folds);
+  check_output(arguments.json, inputs);
+  check_output(arguments.report, inputs);
+
+  const mil::Bags bags = read_bags(arguments.data);
+  const std::vector<mil::Repetition> repetitions = repetitions_of(arguments, bags);
+  std::shared_ptr<Progress> line;
+  const mil::CvResult result = mil::cross_validate(bags, repetitions, options,
+                                                   control_of(context, line, "networks trained"));
+  line.reset();
+  if (arguments.json != "-") std::cout << mil::cv_text(result);
+  if (!arguments.json.empty()) write_text(arguments.json, mil::cv_json(result, command));
+  if (!arguments.report.empty()) mil::cv_page(result, command).write(arguments.report);
+  return kOk;
+}
+
+void add_cv(CLI::App& noun, Context& context) {
+  const auto arguments = std::make_shared<CvArguments>();
+  auto handle = std::make_shared<CLI::App*>();
+  CLI::App& command = add_command(
+      noun, context, "cv",
+      "Cross-validate HopfieldPooling and baselines on the same folds. Fold k tests, fold k + 1 "
+      "stops the training, the others train.",
+      {"hopfield mil cv examples/mil.csv --num-folds 5 --seed 1",
+       "hopfield mil cv examples/mil.csv --num-folds 3 --baselines none --json -"},
+      [&context, arguments, handle] {
+        return run_cv(context, *arguments, command_text(**handle, "cv"));
+      });
+  *handle = &command;
+  add_data_arguments(command, arguments->data);
+  command.add_option("--folds", arguments->folds,
+                     "CSV with the bag column and one column a repetition: the bag's test fold");
+  command
+      .add_option("--repetitions", arguments->repetitions,
+                  "Columns of --folds to use, separated by commas (default: all)")
+      ->delimiter(',');
+  add_whole_number(command, "--num-folds", arguments->num_folds,
+                   "Without --folds: stratified folds of our own, by --seed", 3, 100000);
+  add_whole_number(command, "--num-repetitions", arguments->num_repetitions,
+                   "Without --folds: how often, with seeds counting up", 1, 10000);
+  command.add_option("--seed", arguments->seed, "Of weights, order of bags, and own folds")
+      ->capture_default_str();
+  command
+      .add_option("--baselines", arguments->baselines,
+                  "Compared on the same folds: mean_max, attention, gated_attention; or none")
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_option("--json", arguments->json,
+                     "Write the result as JSON; -: instead of the table");
+  command.add_option("--report", arguments->report, "Write an HTML page with ROC curves");
+  add_threads(command, context);
+  add_network_options(command, arguments->model);
+  add_training_options(command, arguments->model);
+}
+
+// ---------------------------------------------------------------- mil fit
+
+struct FitArguments {
+  DataArguments data;
+  ModelArguments model;
+  mil::FitOptions options;
+  std::string output, checkpoint;
+  std::int64_t num_folds = 10;
+};
+
+int run_fit(const Context& context, FitArguments& arguments) {
+  arguments.model.settle();
+  mil::FitOptions& options = arguments.options;
+  options.model = arguments.model.model;
+  options.train = arguments.model.train;
+  options.num_folds = static_cast<int>(arguments.num_folds);
+  options.checkpoint_path =
+      arguments.checkpoint.empty() ? arguments.output + ".checkpoint" : arguments.checkpoint;
+  check_output(arguments.output, arguments.data.files());
+  check_output(options.checkpoint_path, arguments.data.files());
+  const mil::Bags bags = read_bags(arguments.data);
+  std::shared_ptr<Progress> line;
+  const mil::FitResult result = mil::fit(bags, options, control_of(context, line, "epochs"));
+  line.reset();
+  result.model.save(arguments.output);
+  std::error_code ignored;
+  std::filesystem::remove(options.checkpoint_path, ignored);
+  std::cout << "trained on " << result.num_training << " bags";
+  if (result.num_validation > 0) {
+    std::cout << "; AUC " << report::fixed(result.validation_auc, 3) << " on "
+              << result.num_validation << " validation bags at epoch "
+              << report::general(result.best_epoch) << ", which was kept";
+  }
+  std::cout << "\nsaved " << arguments.output << " (" << result.model.num_parameters()
+            << " weights) after " << report::seconds(result.seconds) << "\n";
+  return kOk;
+}
+
+void add_fit(CLI::App& noun, Context& context) {
+  const auto arguments = std::make_shared<FitArguments>();
+  CLI::App& command = add_command(
+      noun, context, "fit",
+      "Train a model on labelled bags and save it. When interrupted, the state so far is kept "
+      "beside the output, and --resume goes on from it.",
+      {"hopfield mil fit examples/mil.csv -o mil-model.safetensors --seed 1"},
+      [&context, arguments] { return run_fit(context, *arguments); });
+  add_data_arguments(command, arguments->data);
+  command.add_option("-o,--output", arguments->output, "The model, a safetensors file")->required();
+  command.add_option("--seed", arguments->options.seed, "Of weights, order and validation bags")
+      ->capture_default_str();
+  command
+      .add_option("--num-folds", arguments->num_folds,
+                  "One of so many stratified folds decides when to stop; 0: train on all bags for "
+                  "all epochs")
+      ->capture_default_str();
+  command.add_option("--checkpoint", arguments->checkpoint,
+                     "Where an interrupted run leaves its state (default: OUTPUT.checkpoint)");
+  command.add_flag("--resume", arguments->options.resume, "Go on from the checkpoint");
+  add_network_options(command, arguments->model);
+  add_training_options(command, arguments->model);
+}
+
+// ---------------------------------------------------------------- mil predict, mil explain
+
+struct UseArguments {
+  std::string model;
+  DataArguments data;
+  std::string output = "-", json;
+  std::vector<std::string> bags;
+  std::int64_t top = 3;
+};
+
+int run_predict(const UseArguments& arguments) {
+  std::vector<std::string> inputs = arguments.data.files();
+  inputs.push_back(arguments.model);
+  check_output(arguments.output, inputs);
+  check_output(arguments.json, inputs);
+  const mil::SavedModel model = mil::SavedModel::load(arguments.model);
+  const mil::Bags bags = read_bags(arguments.data, &model);
+  const std::vector<double> scores = model.predict(bags);
+  if (arguments.json != "-") write_text(arguments.output, mil::predictions_csv(bags, scores));
+  if (!arguments.json.empty()) write_text(arguments.json, mil::predictions_json(bags, scores));
+  return kOk;
+}
+
+void add_predict(CLI::App& noun, Context& context) {
+  const auto arguments = std::make_shared<UseArguments>();
+  CLI::App& command = add_command(noun, context, "predict", "Score bags with a saved model.",
+                                  {"hopfield mil predict mil-model.safetensors examples/mil.csv",
+                                   "hopfield mil predict mil-model.safetensors examples/mil.csv "
+                                   "-o scores.csv --json scores.json"},
+                                  [arguments] { return run_predict(*arguments); });
+  command.add_option("MODEL", arguments->model, "What `mil fit` saved")->required();
+  add_data_arguments(command, arguments->data);
+  command
+      .add_option("-o,--output", arguments->output, "CSV with one row a bag; -: standard output")
+      ->capture_default_str();
+  command.add_option("--json", arguments->json, "The same as JSON; -: instead of the CSV");
+}
+
+mil::Bags chosen_bags(const mil::Bags& bags, const std::vector<std::string>& names) {
+  if (names.empty()) return bags;
+  std::vector<std::int64_t> which;
+  for (const std::string& name : names) {
+    const auto found = std::find(bags.bag_ids.begin(), bags.bag_ids.end(), name);
+    require(found != bags.bag_ids.end(), "--bags",
+            "expected bags of " + bags.origin + ", got '" + name + "'");
+    which.push_back(found - bags.bag_ids.begin());
+  }
+  return mil::select_bags(bags, which);
+}
+
+int run_explain(const UseArguments& arguments) {
+  std::vector<std::string> inputs = arguments.data.files();
+  inputs.push_back(arguments.model);
+  check_output(arguments.output, inputs);
+  check_output(arguments.json, inputs);
+  const mil::SavedModel model = mil::SavedModel::load(arguments.model);
+  const mil::Bags bags = chosen_bags(read_bags(arguments.data, &model), arguments.bags);
+  const std::vector<mil::BagExplanation> explanations = model.explain(bags);
+  const std::vector<std::string> names = model.weight_names();
+  if (!arguments.output.empty()) {
+    write_text(arguments.output, mil::explanations_csv(bags, explanations, names, arguments.top));
+  }
+  if (!arguments.json.empty()) {
+    write_text(arguments.json, mil::explanations_json(bags, explanations, names, arguments.top));
+  }
+  if (arguments.output != "-" && arguments.json != "-") {
+    std::cout
+        << mil::explanations_text(bags, explanations, arguments.top)
+        << "\nweight: mean association of the instance with the pooling patterns of all heads; "
+           "even share: 1 / bag size;\nalone: score of a bag that held only this instance. "
+           "Scores are logits, > 0 is positive.\n";
+  }
+  return kOk;
+}
+
+void add_explain(CLI::App& noun, Context& context) {
+  const auto arguments = std::make_shared<UseArguments>();
+  arguments->output.clear();
+  CLI::App& command = add_command(
+      noun, context, "explain", "Show which instances of each bag counted, and how much.",
+      {"hopfield mil explain mil-model.safetensors examples/mil.csv --bags b01,b02",
+       "hopfield mil explain mil-model.safetensors examples/mil.csv --top 0 -o "
+       "weights.csv"},
+      [arguments] { return run_explain(*arguments); });
+  command.add_option("MODEL", arguments->model, "What `mil fit` saved")->required();
+  add_data_arguments(command, arguments->data);
+  command.add_option("--bags", arguments->bags, "Only these bags, separated by commas")
+      ->delimiter(',');
+  add_whole_number(command, "--top", arguments->top, "Instances a bag to show; 0: all", 0);
+  command.add_option("-o,--output", arguments->output,
+                     "CSV with one row an instance and a column a head; -: instead of the table");
+  command.add_option("--json", arguments->json, "The same as JSON; -: instead of the table");
+}
+
+}  // namespace
+
+void add_mil(CLI::App& program, Context& context) {
+  CLI::App& noun =
+      add_noun(program, "mil", "Multiple-instance learning: classify bags of instances");
+  add_cv(noun, context);
+  add_fit(noun, context);
+  add_predict(noun, context);
+  add_explain(noun, context);
+}
+
+}  // namespace hopfield::cli

@@ -1,0 +1,19 @@
+#ifndef HOPFIELD_SRC_CLI_NOUNS_H_
+#define HOPFIELD_SRC_CLI_NOUNS_H_
+
+#include <CLI/CLI.hpp>
+
+#include "cli/common.h"
+
+// One function a noun, each in the file of its name. To add a noun: write NOUN.cc, list it in
+// CMakeLists.txt, call its function in main.cc (no tensors) or torch_main.cc (tensors; then also
+// name it in kTorchNouns of main.cc).
+namespace hopfield::cli {
+
+void add_memory(CLI::App& program, Context& context);  // memory.cc, in `hopfield`
+void add_mil(CLI::App& program, Context& context);     // mil.cc, in `hopfield-torch`
+void add_demo(CLI::App& program, Context& context);    // demo.cc, in `hopfield-torch`
+
+}  // namespace hopfield::cli
+
+#endif  // HOPFIELD_SRC_CLI_NOUNS_H_

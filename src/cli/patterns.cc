@@ -1,0 +1,163 @@
+#include "cli/patterns.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "hopfield/base/error.h"
+#include "hopfield/base/os.h"
+#include "hopfield/store/csv.h"
+#include "hopfield/store/npy.h"
+
+namespace hopfield::cli {
+namespace {
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+bool is_table(const std::string& path) {
+  std::string name = path;
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  if (ends_with(name, ".gz")) name.resize(name.size() - 3);
+  return ends_with(name, ".csv") || ends_with(name, ".tsv") || ends_with(name, ".tab") ||
+         ends_with(name, ".txt");
+}
+
+std::string shape_error(const std::string& path, const std::string& got) {
+  return "'" + path + "': expected numbers of shape [rows, depth], got " + got;
+}
+
+Rows open_npy(const std::string& path, bool single) {
+  const auto file = std::make_shared<store::NpyFile>(path);
+  const std::vector<std::int64_t>& shape = file->shape();
+  if (shape.empty() || (shape.size() == 1 && !single)) {
+    fail(ErrorCode::kCorruptData, "npy", shape_error(path, store::shape_text(shape)));
+  }
+  Rows rows;
+  const bool one = shape.size() == 1;
+  rows.source.num_patterns = one ? 1 : shape[0];
+  rows.source.depth = 1;
+  for (std::size_t i = one ? 0 : 1; i < shape.size(); ++i) {
+    // Cannot wrap for a file with numbers in it; with a size of 0 the product of the rest may.
+    if (__builtin_mul_overflow(rows.source.depth, shape[i], &rows.source.depth)) {
+      rows.source.depth = 0;
+    }
+  }
+  if (rows.source.depth == 0) {
+    fail(ErrorCode::kCorruptData, "npy", shape_error(path, store::shape_text(shape)));
+  }
+  rows.source.rows = [file, one](std::int64_t first, std::int64_t count) {
+    return one ? (count == 1 ? file->read<double>() : std::vector<double>())
+               : file->read_rows<double>(first, count);
+  };
+  rows.source.where = [path](std::int64_t row, std::int64_t column) {
+    return "'" + path + "', row " + std::to_string(row) + ", column " + std::to_string(column) +
+           " (counted from 0)";
+  };
+  return rows;
+}
+
+Rows open_table(const std::string& path, const std::string& id_column) {
+  store::CsvReader reader(path);
+  constexpr auto kNone = std::numeric_limits<std::size_t>::max();
+  const std::size_t id = id_column.empty() ? kNone : reader.column(id_column);
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < reader.columns().size(); ++i) {
+    if (i != id) numbers.push_back(i);
+  }
+  if (numbers.empty()) {
+    fail(ErrorCode::kCorruptData, "csv", "'" + path + "': expected columns of numbers, got none");
+  }
+  Rows rows;
+  const auto values = std::make_shared<std::vector<double>>();
+  while (reader.next()) {
+    for (const std::size_t column : numbers) values->push_back(reader.number(column));
+    if (id != kNone) rows.ids.emplace_back(reader.text(id));
+  }
+  const auto depth = static_cast<std::int64_t>(numbers.size());
+  rows.source.depth = depth;
+  rows.source.num_patterns = reader.row();
+  rows.source.rows = [values, depth](std::int64_t first, std::int64_t count) {
+    return std::vector<double>(values->begin() + first * depth,
+                               values->begin() + (first + count) * depth);
+  };
+  std::vector<std::string> names;
+  for (const std::size_t column : numbers) names.push_back(reader.columns()[column]);
+  rows.source.where = [path, names](std::int64_t row, std::int64_t column) {
+    return "'" + path + "', row " + std::to_string(row + 1) + ", column '" +
+           names[static_cast<std::size_t>(column)] + "'";
+  };
+  return rows;
+}
+
+}  // namespace
+
+Rows open_rows(const std::string& path, const std::string& id_column, bool single) {
+  if (is_table(path)) return open_table(path, id_column);
+  if (!ends_with(path, ".npy")) {
+    // The system's complaint about a missing file comes before ours about its name.
+    (void)InputFile(path);
+    fail(ErrorCode::kInvalidArgument, "read",
+         "expected a file named .npy, .csv, .tsv, .csv.gz or .tsv.gz, got '" + path + "'");
+  }
+  require(id_column.empty(), "--id-column", "expected a CSV or TSV file, got '" + path + "'");
+  return open_npy(path, single);
+}
+
+std::vector<float> read_finite(const Rows& rows) {
+  const store::PatternSource& source = rows.source;
+  const std::vector<double> numbers = source.rows(0, source.num_patterns);
+  std::vector<float> result(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    result[i] = static_cast<float>(numbers[i]);
+    if (std::isfinite(result[i])) continue;
+    const auto at = static_cast<std::int64_t>(i);
+    fail(ErrorCode::kCorruptData, "read",
+         source.where(at / source.depth, at % source.depth) +
+             ": expected a finite number within the range of f32, got " +
+             (std::isnan(numbers[i]) ? std::string("NaN") : std::to_string(numbers[i])));
+  }
+  return result;
+}
+
+std::vector<std::string> read_ids(const std::string& path, std::int64_t expected) {
+  const MappedFile file(path);
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
+                              file.bytes().size());
+  std::vector<std::string> ids;
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::string_view line = text.substr(begin, end - begin);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    ids.emplace_back(line);
+    begin = end + 1;
+  }
+  if (ids.size() != static_cast<std::uint64_t>(expected)) {
+    fail(ErrorCode::kCorruptData, "--ids",
+         "'" + path + "': expected " + std::to_string(expected) + " lines, one a pattern, got " +
+             std::to_string(ids.size()));
+  }
+  return ids;
+}
+
+AdviceOptions affordable_advice(std::int64_t num_patterns, std::int64_t depth, Executor* executor) {
+  constexpr double kProducts = 5e10;
+  const double pass = static_cast<double>(num_patterns) * static_cast<double>(depth);
+  const auto within = [pass](double products, std::int64_t low, std::int64_t high) {
+    return static_cast<std::int64_t>(
+        std::clamp(products / pass, static_cast<double>(low), static_cast<double>(high)));
+  };
+  AdviceOptions options;
+  options.executor = executor;
+  options.num_betas = 16;
+  const double passes_a_cue =
+      2.0 * static_cast<double>(options.num_betas * (options.update_steps + 1));
+  options.num_cues = within(kProducts / passes_a_cue, 16, 256);
+  options.statistics.num_compared = within(kProducts, 64, 4096);
+  return options;
+}
+
+}  // namespace hopfield::cli

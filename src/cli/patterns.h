@@ -1,0 +1,36 @@
+#ifndef HOPFIELD_SRC_CLI_PATTERNS_H_
+#define HOPFIELD_SRC_CLI_PATTERNS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hopfield/memory/advice.h"
+#include "hopfield/store/memory_file.h"
+
+namespace hopfield::cli {
+
+/// Rows of numbers as commands take them.
+struct Rows {
+  store::PatternSource source;
+  std::vector<std::string> ids;  ///< of the id column, if one was named
+};
+
+/// Opens an NPY file (dimensions after the first are flattened) or a CSV / TSV table, plain or gz.
+/// `id_column` names a column of text. A one-dimensional NPY is one row if `single` allows it.
+/// Errors: kIo, kCorruptData, kInvalidArgument naming the file.
+Rows open_rows(const std::string& path, const std::string& id_column, bool single);
+
+/// All rows as f32. Errors: kCorruptData naming row and column of a number that is not finite.
+std::vector<float> read_finite(const Rows& rows);
+
+/// One id a line. Errors: kIo, kCorruptData if the number of lines is not `expected`.
+std::vector<std::string> read_ids(const std::string& path, std::int64_t expected);
+
+/// Options of advise_beta for a memory of this size: as many cues and compared patterns as take a
+/// few seconds at most. They depend on nothing else, so `--beta auto` and `memory stat` agree.
+AdviceOptions affordable_advice(std::int64_t num_patterns, std::int64_t depth, Executor* executor);
+
+}  // namespace hopfield::cli
+
+#endif  // HOPFIELD_SRC_CLI_PATTERNS_H_

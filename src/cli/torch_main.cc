@@ -1,0 +1,14 @@
+// The program `hopfield-torch`: the commands that need LibTorch. `hopfield` starts it in its own
+// place, so to users it is `hopfield`, too. Add a noun here, in nouns.h, CMakeLists.txt and in
+// kTorchNouns of main.cc.
+#include "cli/common.h"
+#include "cli/nouns.h"
+
+int main(int argc, char** argv) {
+  using namespace hopfield::cli;
+  return run_program(argc, argv,
+                     []([[maybe_unused]] CLI::App& program, [[maybe_unused]] Context& context) {
+                       add_mil(program, context);
+                       add_demo(program, context);
+                     });
+}
