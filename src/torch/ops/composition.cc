@@ -78,6 +78,19 @@ std::uint8_t code(StopReason reason) {
   return static_cast<std::uint8_t>(reason);
 }
 
+// [B, H, L]: do the rows agree in every entry?
+Tensor same(const Tensor& a, const Tensor& b) {
+  return (a.detach() == b.detach()).all(-1);
+}
+
+// [B, H, L]: what must fall to eps.
+Tensor change_of(StopCriterion criterion, const Separated& before, const Separated& now,
+                 const Tensor& states_before, const Tensor& states_now) {
+  return criterion == StopCriterion::kAssociation
+             ? (now.association.detach() - before.association.detach()).abs().amax(-1)
+             : (states_now.detach() - states_before.detach()).square().sum(-1).sqrt();
+}
+
 Updated update_block(const Block& block, const RetrieveOptions& o) {
   Separated now = associate_block(block, block.states, o);
   Updated u;
@@ -97,43 +110,40 @@ Updated update_block(const Block& block, const RetrieveOptions& o) {
   for (const std::int64_t n : o.update_steps_max) most = std::max(most, n);
 
   Tensor active = now.empty.logical_not().logical_and(limit != 0);
-  Tensor landmark = u.states.detach();  // the state some steps ago (Brent's search for cycles)
-  std::int64_t landmark_next = 1;
+  const Tensor endless = limit < 0;
+  Tensor landmark = u.states.detach();  // Brent's search for cycles: the state some steps ago
   for (std::int64_t step = 1; step <= most; ++step) {
     // Early stops are looked for only where they can save much: asking costs a wait on a GPU.
     if ((until_converged || most > 8) && !active.any().item<bool>()) break;
-    const Tensor moving = active.unsqueeze(-1);
-    const Tensor next = at::where(moving, at::matmul(now.association, block.stored), u.states);
-    Separated then = associate_block(block, next, o);
-    const Tensor change =
-        o.criterion == StopCriterion::kAssociation
-            ? (then.association.detach() - now.association.detach()).abs().amax(-1)
-            : (next.detach() - u.states.detach()).square().sum(-1).sqrt();
-    u.states = next;
+    const Tensor next =
+        at::where(active.unsqueeze(-1), at::matmul(now.association, block.stored), u.states);
+    const Tensor before = std::exchange(u.states, next);
     u.steps = u.steps + active.to(at::kLong);
+    active = active.logical_and(endless.logical_or(u.steps < limit));  // kStepLimit: no test
+    if (!until_converged && step == most) break;
+
+    Separated then = associate_block(block, next, o);
+    const Tensor change = change_of(o.criterion, now, then, before, next);
     const Tensor converged = active.logical_and(change.to(at::kDouble) <= eps);
     active = active.logical_and(converged.logical_not());
-    const Tensor limited = active.logical_and((limit >= 0).logical_and(u.steps >= limit));
-    active = active.logical_and(limited.logical_not());
     u.reason = u.reason.masked_fill(converged, code(StopReason::kConverged));
     if (until_converged) {
-      const Tensor cycle = active.logical_and((next.detach() == landmark).all(-1));
+      const Tensor recurs = same(next, landmark).logical_and(same(next, before).logical_not());
+      const Tensor cycle =
+          active.logical_and(endless).logical_and(recurs.logical_or(next.detach().isnan().any(-1)));
       active = active.logical_and(cycle.logical_not());
-      const Tensor capped = active.logical_and(u.steps >= o.update_steps_cap);
+      const Tensor capped = active.logical_and(endless).logical_and(u.steps >= o.update_steps_cap);
       active = active.logical_and(capped.logical_not());
       u.reason = u.reason.masked_fill(cycle, code(StopReason::kCycle))
                      .masked_fill(capped, code(StopReason::kCapped));
-      if (step == landmark_next) {
-        landmark = next.detach();
-        landmark_next = 2 * landmark_next + 1;
-      }
+      if ((step & (step - 1)) == 0) landmark = next.detach();
     }
     now = std::move(then);
   }
   return u;
 }
 
-// [B, H, L] or broadcastable, how many patterns a row sees; and [B, H, L, S], which it does not.
+// What a row does not see, broadcastable to [B, H, L, S], or undefined.
 Tensor blocked_of(const Block& block) {
   Tensor blocked = block.blocked;
   if (block.bias.defined()) {
