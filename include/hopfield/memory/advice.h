@@ -69,7 +69,8 @@ struct AdviceOptions {
   double noise = 0.5;            ///< >= 0, length of the noise in units of the spread
   double hidden_fraction = 0.5;  ///< in [0, 1]
   std::int64_t num_cues = 256;   ///< at most this many patterns are recalled, >= 1; a seeded sample
-  std::int64_t update_steps = 3;  ///< updates made from each cue, >= 1 (negative: until converged)
+  /// As UpdateOptions::update_steps_max: so many updates, then the association that is the result.
+  std::int64_t update_steps = 3;
   /// Recovered = the result lies within tolerance * spread of the pattern AND its largest
   /// association is the pattern or one equal to it.
   double tolerance = 0.1;

@@ -18,7 +18,8 @@ enum class StopCriterion : std::uint8_t {
 enum class StopReason : std::uint8_t {
   kStepLimit,  ///< update_steps_max updates were made (the normal end when a number was asked)
   kConverged,  ///< the criterion fell to eps
-  kCycle,      ///< the state recurred bit for bit without meeting eps: a rounding cycle
+  kCycle,      ///< the state recurred bit for bit without meeting eps: a rounding cycle;
+               ///< also a state that became NaN
   kCapped,     ///< asked to run until converged and still moving after `update_steps_cap`
   kEmpty,      ///< no visible pattern
 };
@@ -58,8 +59,12 @@ enum class RetrieveGradient : std::uint8_t {
 };
 
 struct ImplicitOptions {
-  double tolerance = 1e-10;  ///< |residual| <= tolerance * |v|
+  /// |residual| <= tolerance * |v|; raised to 8 rounding units of T where it is smaller.
+  double tolerance = 1e-10;
   std::int64_t iterations_max = 500;
+  /// RetrieveReport::final_state [R, H, d] of type T. Given: converged rows do not repeat their
+  /// steps, so that the cost, too, is independent of how many there were.
+  PatternView final_state;
 };
 
 /// Backward of `retrieve`: gradients as in associate_backward. `steps` and `reason` must be what

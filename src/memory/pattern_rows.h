@@ -1,0 +1,69 @@
+#ifndef HOPFIELD_SRC_MEMORY_PATTERN_ROWS_H_
+#define HOPFIELD_SRC_MEMORY_PATTERN_ROWS_H_
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "hopfield/base/view.h"
+
+namespace hopfield::internal {
+
+/// The view from row `first` on, `count` rows of it.
+inline PatternView rows_of(const PatternView& view, std::int64_t first, std::int64_t count) {
+  PatternView part = view;
+  part.rows = count;
+  if (view.data != nullptr && first > 0) {
+    part.data = static_cast<const char*>(view.data) +
+                first * view.row_stride * static_cast<std::int64_t>(dtype_bytes(view.dtype));
+  }
+  return part;
+}
+
+/// The view of one head; head 0 where the heads share one.
+inline PatternView head_of(const PatternView& view, std::int64_t head) {
+  PatternView part = view;
+  part.heads = 1;
+  if (view.data != nullptr && view.heads > 1 && head > 0) {
+    part.data = static_cast<const char*>(view.data) +
+                head * view.head_stride * static_cast<std::int64_t>(dtype_bytes(view.dtype));
+  }
+  return part;
+}
+
+template <class From, class T>
+void load_elements(const char* from, std::int64_t count, T* out) {
+  for (std::int64_t k = 0; k < count; ++k) {
+    From x;
+    std::memcpy(&x, from + k * static_cast<std::int64_t>(sizeof(From)), sizeof(From));
+    if constexpr (std::is_floating_point_v<From>) {
+      out[k] = static_cast<T>(x);
+    } else {
+      out[k] = static_cast<T>(to_f32(x));
+    }
+  }
+}
+
+/// Copies element (row, head, 0..depth) as T; head 0 where the heads share one.
+template <class T>
+void load_row(const PatternView& view, std::int64_t row, std::int64_t head, T* out) {
+  if (view.depth == 0) return;
+  const std::int64_t offset =
+      row * view.row_stride + (view.heads > 1 ? head * view.head_stride : 0);
+  const char* from = static_cast<const char*>(view.data) +
+                     offset * static_cast<std::int64_t>(dtype_bytes(view.dtype));
+  switch (view.dtype) {
+    case DType::kF32:
+      return load_elements<float>(from, view.depth, out);
+    case DType::kF64:
+      return load_elements<double>(from, view.depth, out);
+    case DType::kBF16:
+      return load_elements<BF16>(from, view.depth, out);
+    case DType::kF16:
+      return load_elements<F16>(from, view.depth, out);
+  }
+}
+
+}  // namespace hopfield::internal
+
+#endif  // HOPFIELD_SRC_MEMORY_PATTERN_ROWS_H_
