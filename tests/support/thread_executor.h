@@ -14,8 +14,8 @@
 
 namespace hopfield::test {
 
-/// `num_threads` real threads, however few cores there are, that take the tasks in a shuffled order:
-/// an executor as unhelpful as the contract allows.
+/// `num_threads` real threads, however few cores there are, that take the tasks in a shuffled
+/// order: an executor as unhelpful as the contract allows.
 class ShuffledThreads final : public Executor {
  public:
   explicit ShuffledThreads(int num_threads) : num_threads_(num_threads) {}
