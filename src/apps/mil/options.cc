@@ -73,6 +73,10 @@ Pooling parse_pooling(std::string_view name) {
   return value_of(kPoolings, name, "model");
 }
 
+std::vector<Pooling> default_baselines() {
+  return {Pooling::kMeanMax, Pooling::kAttention, Pooling::kGatedAttention};
+}
+
 void check_options(const ModelOptions& model) {
   require_range(model.levels, 1, 64, "levels");
   for (const std::int64_t width : model.embedding)

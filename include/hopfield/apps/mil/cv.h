@@ -16,8 +16,7 @@ struct CvOptions {
   ModelOptions model;
   TrainOptions train;
   /// Trained on the same folds with the same input code, embedding and training options.
-  std::vector<Pooling> baselines = {Pooling::kMeanMax, Pooling::kAttention,
-                                    Pooling::kGatedAttention};
+  std::vector<Pooling> baselines = default_baselines();
   std::uint64_t seed = 0;
   int num_threads = 0;  ///< folds trained at the same time; 0: as many as the machine has cores
 };

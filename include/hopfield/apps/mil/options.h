@@ -35,6 +35,9 @@ InputCode parse_input_code(std::string_view name);
 std::string_view pooling_name(Pooling pooling);
 Pooling parse_pooling(std::string_view name);
 
+/// kMeanMax, kAttention, kGatedAttention.
+std::vector<Pooling> default_baselines();
+
 /// The network: coded instances -> embedding layers (Linear, ReLU) -> pooling -> output head.
 struct ModelOptions {
   Pooling pooling = Pooling::kHopfield;

@@ -1,0 +1,247 @@
+#include "hopfield/apps/mil/report.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "hopfield/report/format.h"
+
+namespace hopfield::mil {
+namespace {
+
+using report::Align;
+using report::fixed;
+
+/// Rows as printed, in per cent; NaN: not reported. Columns: tiger, fox, elephant, ucsb.
+struct PublishedRow {
+  std::string_view method, source;
+  std::array<double, 4> auc;
+};
+
+constexpr std::array<std::string_view, 4> kSets = {"tiger", "fox", "elephant", "ucsb"};
+
+constexpr std::array kPublished = {
+    PublishedRow{"Hopfield", "Ramsauer et al. 2021, table 1", {91.3, 64.05, 94.9, 89.5}},
+    PublishedRow{"Path encoding", "Kucukasci and Baydogan 2018", {91.0, 71.2, 94.4, 88.0}},
+    PublishedRow{"MInD", "Cheplygina et al. 2016", {85.3, 70.4, 93.6, 83.1}},
+    PublishedRow{"MILES", "Chen et al. 2006", {87.2, 73.8, 92.7, 83.3}},
+    PublishedRow{
+        "Dense Hopfield, re-run", "Hu et al. 2025, nonparametric", {81.3, 56.3, 87.7, 52.4}},
+};
+
+std::string file_stem(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.substr(0, name.find('.'));
+}
+
+/// Scores of all folds with each fold's own ranks in (0, 1), and their labels.
+struct RankedScores {
+  std::vector<double> scores;
+  std::vector<int> labels;
+};
+
+RankedScores rank_scores(const ModelResult& model) {
+  RankedScores out;
+  for (const RepetitionResult& repetition : model.repetitions) {
+    for (const FoldResult& fold : repetition.folds) {
+      const auto n = static_cast<double>(fold.scores.size());
+      for (std::size_t i = 0; i < fold.scores.size(); ++i) {
+        double below = 0;
+        for (const double other : fold.scores) {
+          below += other < fold.scores[i] ? 1.0 : other == fold.scores[i] ? 0.5 : 0.0;
+        }
+        out.scores.push_back(below / n);
+        out.labels.push_back(fold.labels[i]);
+      }
+    }
+  }
+  return out;
+}
+
+std::string signed_number(double value) {
+  const std::string text = fixed(value, 3);
+  return text.starts_with('-') ? text : "+" + text;
+}
+
+std::string joined(const std::vector<double>& values) {
+  std::string out;
+  for (const double value : values) out += (out.empty() ? "" : ", ") + report::general(value);
+  return out;
+}
+
+std::string joined(const std::vector<std::int64_t>& values) {
+  std::string out;
+  for (const std::int64_t value : values) out += (out.empty() ? "" : ", ") + std::to_string(value);
+  return out.empty() ? "none" : out;
+}
+
+std::vector<std::pair<std::string, std::string>> settings(const CvResult& result) {
+  const ModelOptions& model = result.options.model;
+  const TrainOptions& train = result.options.train;
+  std::string code(input_code_name(model.input_code));
+  if (model.input_code == InputCode::kThermometer) {
+    code += ", " + std::to_string(model.levels) + " levels";
+  }
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"Input code", code + " (fitted on training bags)"},
+      {"Embedding widths", joined(model.embedding)},
+      {"Heads, depth of each, state patterns", std::to_string(model.num_heads) + ", " +
+                                                   std::to_string(model.head_size) + ", " +
+                                                   std::to_string(model.quantity)},
+      {"beta", joined(model.beta)},
+      {"Hidden units and dropout of the output",
+       std::to_string(model.head_hidden) + ", " + report::general(model.head_dropout)},
+      {"Learning rate, decay, weight decay", report::general(train.learning_rate) + ", " +
+                                                 report::general(train.learning_rate_decay) + ", " +
+                                                 report::general(train.weight_decay)},
+      {"Bags a step, epochs, patience", std::to_string(train.batch_size) + ", " +
+                                            std::to_string(train.epochs) + ", " +
+                                            std::to_string(train.patience)},
+      {"Bag dropout, members",
+       report::general(train.bag_dropout) + ", " + std::to_string(train.members)},
+      {"Seed", std::to_string(result.options.seed)}};
+  for (const auto& version : result.versions) facts.push_back(version);
+  return facts;
+}
+
+report::Table repetition_table(const CvResult& result) {
+  std::vector<report::Column> columns = {{"repetition"}, {result.model.title, Align::kRight}};
+  for (const ModelResult& baseline : result.baselines) {
+    columns.push_back({baseline.title, Align::kRight});
+  }
+  report::Table table(std::move(columns));
+  for (std::size_t r = 0; r < result.model.repetitions.size(); ++r) {
+    std::vector<std::string> row = {result.model.repetitions[r].name,
+                                    fixed(result.model.repetitions[r].auc, 4)};
+    for (const ModelResult& baseline : result.baselines) {
+      row.push_back(fixed(baseline.repetitions[r].auc, 4));
+    }
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+report::BarPlot fold_plot(const CvResult& result) {
+  report::BarPlot plot;
+  plot.title = "AUC of each test fold, " + result.model.repetitions.front().name;
+  plot.description = plot.title;
+  plot.value = {"AUC", report::Scale::kLinear, 0.0, 1.0};
+  report::BarPlot::Bars bars{result.model.title, {}, {}};
+  for (const FoldResult& fold : result.model.repetitions.front().folds) {
+    plot.categories.push_back("fold " + std::to_string(fold.fold));
+    bars.values.push_back(fold.auc);
+  }
+  plot.series.push_back(std::move(bars));
+  return plot;
+}
+
+}  // namespace
+
+std::vector<PublishedAuc> published_aucs(const std::string& origin) {
+  const auto set = std::find(kSets.begin(), kSets.end(), file_stem(origin));
+  std::vector<PublishedAuc> out;
+  if (set == kSets.end()) return out;
+  const auto column = static_cast<std::size_t>(set - kSets.begin());
+  for (const PublishedRow& row : kPublished) {
+    out.push_back({std::string(row.method), std::string(row.source), row.auc[column] / 100});
+  }
+  return out;
+}
+
+report::Plot cv_roc_plot(const CvResult& result) {
+  std::vector<RankedScores> ranked = {rank_scores(result.model)};
+  std::vector<std::string> names = {result.model.title + ", AUC " +
+                                    fixed(result.model.auc_mean, 3)};
+  for (const ModelResult& baseline : result.baselines) {
+    ranked.push_back(rank_scores(baseline));
+    names.push_back(baseline.title + ", AUC " + fixed(baseline.auc_mean, 3));
+  }
+  std::vector<report::RocInput> curves;
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    curves.push_back({names[i], ranked[i].scores, ranked[i].labels});
+  }
+  return report::roc_plot("ROC over all test folds", curves);
+}
+
+report::Table cv_auc_table(const CvResult& result) {
+  report::Table table({{"model"},
+                       {"AUC", Align::kRight},
+                       {"model minus it", Align::kRight},
+                       {"folds won / tied / lost", Align::kRight},
+                       {"Wilcoxon p", Align::kRight},
+                       {"weights", Align::kRight},
+                       {"CPU time", Align::kRight}});
+  const auto row = [&](const ModelResult& model, const Comparison* paired) {
+    std::vector<std::string> cells = {model.title,
+                                      report::plus_minus(model.auc_mean, model.auc_sd, 3)};
+    if (paired == nullptr) {
+      cells.insert(cells.end(), {"", "", ""});
+    } else {
+      cells.push_back(signed_number(paired->mean_difference));
+      cells.push_back(std::to_string(paired->wins) + " / " + std::to_string(paired->ties) + " / " +
+                      std::to_string(paired->losses));
+      cells.push_back(report::general(paired->wilcoxon_p, 2));
+    }
+    cells.push_back(report::grouped(model.num_parameters));
+    cells.push_back(report::seconds(model.seconds));
+    table.add_row(std::move(cells), paired == nullptr);
+  };
+  row(result.model, nullptr);
+  for (std::size_t b = 0; b < result.baselines.size(); ++b) {
+    row(result.baselines[b], &result.comparisons[b]);
+  }
+  const std::vector<PublishedAuc> published = published_aucs(result.origin);
+  if (!published.empty()) table.add_rule();
+  for (const PublishedAuc& entry : published) {
+    table.add_row({entry.method + " (" + entry.source + ")", fixed(entry.auc, 3),
+                   signed_number(result.model.auc_mean - entry.auc)});
+  }
+  return table;
+}
+
+void add_cv_report(report::Page& page, const CvResult& result, const std::string& command) {
+  const std::vector<RepetitionResult>& repetitions = result.model.repetitions;
+  const std::string folds = std::to_string(repetitions.front().folds.size());
+  page.paragraph(
+      "Bags of instances from `" + file_stem(result.origin) +
+      "`: " + std::to_string(result.num_bags) + " bags (" + std::to_string(result.num_positive) +
+      " positive), " + std::to_string(result.num_instances) + " instances with " +
+      std::to_string(result.num_features) +
+      " features. Only bags have labels. In turn one fold of bags is tested, the next one "
+      "decides when training stops, the others train; the test fold decides nothing.");
+  page.tiles({{fixed(result.model.auc_mean, 3), "mean AUC, " + result.model.title,
+               folds + " folds, " + std::to_string(repetitions.size()) +
+                   (repetitions.size() == 1 ? " repetition" : " repetitions")},
+              {report::seconds(result.seconds), "for everything on this page",
+               std::to_string(1 + result.baselines.size()) + " models, each fold"}});
+  page.plot(cv_roc_plot(result),
+            "Test bags of all folds and repetitions. Scores are ranked within their fold first, "
+            "since the scores of different folds share no scale; the AUCs named are means of fold "
+            "AUCs.");
+  page.table(cv_auc_table(result),
+             "Same folds, same input code, same training for all measured models. p: two-sided "
+             "Wilcoxon test over paired folds, which share training bags; read it as a measure of "
+             "consistency." +
+                 std::string(published_aucs(result.origin).empty()
+                                 ? ""
+                                 : " Below the line: printed by others, on folds of their own."));
+  if (repetitions.size() > 1) {
+    page.table(repetition_table(result), "AUC of each repetition: mean over its folds.");
+  }
+  page.plot(fold_plot(result));
+  page.facts(settings(result));
+  if (!command.empty()) page.code(command);
+}
+
+report::Page cv_page(const CvResult& result, const std::string& command) {
+  report::Page page("Bags classified by association", "Cross-validation of " + result.model.title +
+                                                          " on " + file_stem(result.origin));
+  add_cv_report(page, result, command);
+  return page;
+}
+
+}  // namespace hopfield::mil
