@@ -171,12 +171,17 @@ class TileGradients {
   T* ds_;
 };
 
-/// c += a b by `product`. Where a blocked association has a weight of exactly 0, b must not turn it
-/// into NaN: with masks and non-finite rows of b, entries of weight 0 are left out one by one.
+/// c += a b by `product`. Where a blocked association has a weight of exactly 0, what it would be
+/// multiplied by must not turn that into NaN: with masks and operands that are not finite, entries
+/// of weight 0 are left out one by one.
 template <class T>
 void accumulate_visible(const Engine<T>& engine, void (*product)(const Product<T>&),
                         const Product<T>& g) {
-  if (!engine.masked || all_finite(g.b, g.b_depth, g.depth, g.width)) return product(g);
+  const bool plain =
+      !engine.masked ||
+      (all_finite(g.b, g.b_depth, g.depth, g.width) &&
+       (g.center == nullptr || all_finite(g.center, g.center_row, g.rows, g.width)));
+  if (plain) return product(g);
   Product<T> one = g;
   one.rows = one.depth = 1;
   for (std::int64_t r = 0; r < g.rows; ++r) {
@@ -623,7 +628,7 @@ class StoredPass {
     const double scale = similarity == Similarity::kNegativeSquaredDistance ? 2 * beta : beta;
     for (std::int64_t s = 0; s < tile.count; ++s) {
       double own = 0;
-      if (similarity == Similarity::kCosine && tile.norms[s] != 0) {
+      if (along[s] != 0) {  // cosine; stays 0 for patterns without direction and hidden ones
         const auto norm = static_cast<double>(tile.norms[s]);
         own = -beta * static_cast<double>(along[s]) / (norm * norm);
       }

@@ -436,9 +436,11 @@ void cosine_gradient_row(const CosineGradientRow<T>& g) {
   }
 }
 
+/// Asked once: Highway queries the CPU anew each time, which takes 30 us on a virtual machine.
 template <class T>
 bool is_supported() {
-  return (hwy::SupportedTargets() & HWY_TARGET) != 0;
+  static const bool supported = (hwy::SupportedTargets() & HWY_TARGET) != 0;
+  return supported;
 }
 
 template <class T>
