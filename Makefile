@@ -25,7 +25,8 @@ build: configure ## build libraries and the program build/bin/hopfield
 	@cmake --build $(BUILD) -j $(JOBS) --target hopfield hopfield-torch
 
 demo: build ## set-up, build, then the main job on real data; writes demo/report.html
-	@tools/demo
+	@tools/fetch-demo-data
+	@$(BUILD)/bin/hopfield demo --data $(BUILD)/demo-data --report demo/report.html --json demo/report.json
 
 test: test-release test-asan test-tsan ## set-up, build, all tests: release, ASan+UBSan, TSan on the core
 	@tools/test-summary
