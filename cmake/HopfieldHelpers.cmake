@@ -33,7 +33,7 @@ function(hopfield_add_test)
   if(arg_TORCH)
     target_link_libraries(${arg_NAME} PRIVATE hopfield_torch_options)
     if(NOT TARGET hopfield_torch_test_pch)
-      file(WRITE ${PROJECT_BINARY_DIR}/torch_test_pch.cc "// holds the precompiled header\n")
+      file(WRITE ${PROJECT_BINARY_DIR}/torch_test_pch.cc "int main() {}\n")
       add_executable(hopfield_torch_test_pch EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/torch_test_pch.cc)
       target_link_libraries(hopfield_torch_test_pch PRIVATE ${arg_LIBS} GTest::gtest
                             hopfield_torch_options)
