@@ -22,7 +22,7 @@ configure: setup
 	@$(call CONFIGURE,release,$(BUILD))
 
 build: configure ## build libraries and the program build/bin/hopfield
-	@cmake --build $(BUILD) -j $(JOBS) --target hopfield hopfield-torch
+	@cmake --build $(BUILD) -j $(JOBS) --target hopfield hopfield_torch_program
 
 demo: build ## set-up, build, then the main job on real data; writes demo/report.html
 	@tools/fetch-demo-data
