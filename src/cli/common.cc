@@ -100,7 +100,7 @@ int run_guarded(CLI::App& program, Context& context, int argc, char** argv) {
     program.parse(argc, argv);
     return run_selected(context);
   } catch (const CLI::CallForHelp&) {
-    std::cout << deepest(program).help("", CLI::AppFormatMode::Normal) << std::flush;
+    std::cout << program.help() << std::flush;
     return kOk;
   } catch (const CLI::CallForVersion&) {
     std::cout << "hopfield " << version() << std::endl;
@@ -121,6 +121,45 @@ int run_guarded(CLI::App& program, Context& context, int argc, char** argv) {
   }
 }
 
+/// CLI11's help, with long descriptions broken into lines.
+class WrappedHelp : public CLI::Formatter {
+ public:
+  WrappedHelp() { column_width(kColumn); }
+  std::string make_option(const CLI::Option* option, bool is_positional) const override {
+    return entry(make_option_name(option, is_positional) + make_option_opts(option),
+                 make_option_desc(option));
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    return entry(command->get_display_name(true), command->get_description());
+  }
+
+ private:
+  static constexpr std::size_t kColumn = 32, kWidth = 100;
+
+  static std::string entry(const std::string& name, const std::string& description) {
+    std::string text = "  " + name;
+    std::size_t used = text.size();
+    const auto next_line = [&] {
+      text += "\n" + std::string(kColumn, ' ');
+      used = kColumn;
+    };
+    if (used + 2 > kColumn) {
+      next_line();
+    } else {
+      text.append(kColumn - used, ' ');
+      used = kColumn;
+    }
+    std::istringstream words(description);
+    for (std::string word; words >> word;) {
+      if (used > kColumn && used + 1 + word.size() > kWidth) next_line();
+      if (used > kColumn) text += ' ';
+      text += word;
+      used += word.size() + 1;
+    }
+    return text + "\n";
+  }
+};
+
 template <class T>
 std::string bounds_text(T low, T high, T lowest, T highest) {
   std::ostringstream text;
@@ -134,25 +173,21 @@ std::string bounds_text(T low, T high, T lowest, T highest) {
   return text.str();
 }
 
+/// Accepts numbers within bounds.
 template <class T>
-CLI::Option* add_bounded(CLI::App& command, const std::string& name, T& value,
-                         const std::string& description, T low, T high, const char* kind) {
-  const std::string bounds =
+CLI::Validator bounded(T low, T high, const char* kind) {
+  const std::string expected =
+      std::string("expected ") + kind + " " +
       bounds_text(low, high, std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max());
-  const std::string expected = std::string("expected ") + kind + " " + bounds;
-  CLI::Option* option = command.add_option(name, value, description);
-  option->capture_default_str();
-  option->check(CLI::Validator(
-      [=](const std::string& text) -> std::string {
-        T number{};
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-        const bool whole = error == std::errc() && end == text.data() + text.size();
-        // Written so that NaN is outside.
-        if (whole && number >= low && number <= high) return "";
-        return expected + ", got '" + text + "'";
-      },
-      ""));
-  return option;
+  const auto check = [low, high, expected](const std::string& text) -> std::string {
+    T number{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    // Written so that NaN is outside.
+    if (whole && number >= low && number <= high) return "";
+    return expected + ", got '" + text + "'";
+  };
+  return CLI::Validator(check, "");
 }
 
 }  // namespace
@@ -207,19 +242,25 @@ void add_threads(CLI::App& command, Context& context) {
           [&context](const std::int64_t& count) {
             context.owned_executor = make_executor(static_cast<int>(count));
           },
-          "Threads to use (default: all); results do not depend on it")
+          "Threads to use, at most 4096 (default: all); results do not depend on it")
       ->type_name("N")
-      ->check(CLI::Range(1, 4096));
+      ->check(bounded<std::int64_t>(1, 4096, "a whole number"));
 }
 
 CLI::Option* add_number(CLI::App& command, const std::string& name, double& value,
                         const std::string& description, double low, double high) {
-  return add_bounded(command, name, value, description, low, high, "a number");
+  return command.add_option(name, value, description)
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(bounded(low, high, "a number"));
 }
 
 CLI::Option* add_whole_number(CLI::App& command, const std::string& name, std::int64_t& value,
                               const std::string& description, std::int64_t low, std::int64_t high) {
-  return add_bounded(command, name, value, description, low, high, "a whole number");
+  return command.add_option(name, value, description)
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(bounded(low, high, "a whole number"));
 }
 
 double parse_number(std::string_view option, std::string_view text) {
@@ -288,7 +329,7 @@ int run_program(int argc, char** argv,
                    "hopfield");
   program.set_version_flag("--version", std::string("hopfield ") + version(),
                            "Print the version and exit");
-  program.get_formatter()->column_width(34);
+  program.formatter(std::make_shared<WrappedHelp>());
   program.require_subcommand(1);
   program.footer(kExitStatusHelp);
   add_commands(program, context);

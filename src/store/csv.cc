@@ -149,7 +149,7 @@ struct CsvReader::State {
   bool at_end = false;
   std::int64_t lines_read = 0;
   std::int64_t line_of_row = 0;  // where the row in the making began
-  bool in_row = false;
+  bool in_row = false, finished = false;
 
   // Complete rows not yet handed out, and the row in the making: text of all cells, where each
   // ends, and per row how many cells and on which line.
@@ -170,7 +170,7 @@ struct CsvReader::State {
 
   State(const std::string& p, const CsvOptions& options)
       : path(p), source(p), buffer(kBufferBytes) {
-    if (csv_init(&parser, CSV_STRICT_FINI) != 0) {
+    if (csv_init(&parser, 0) != 0) {
       fail(ErrorCode::kOutOfMemory, kOp, "no memory to read '" + path + "'");
     }
     char delimiter = options.delimiter;
@@ -226,13 +226,21 @@ struct CsvReader::State {
     end += count;
   }
 
-  /// Feeds the parser line by line, so that every row's line number is known, until there is a row.
-  bool parse_rows() {
-    cells.clear();
-    cell_ends.clear();
+  /// Keeps only the cells of the row in the making.
+  void drop_complete_rows() {
+    const std::size_t text = row_first_cell == 0 ? 0 : cell_ends[row_first_cell - 1];
+    cells.erase(0, text);
+    cell_ends.erase(cell_ends.begin(),
+                    cell_ends.begin() + static_cast<std::ptrdiff_t>(row_first_cell));
+    for (std::size_t& end_of_cell : cell_ends) end_of_cell -= text;
     rows.clear();
     next_row = 0;
     row_first_cell = 0;
+  }
+
+  /// Feeds the parser line by line, so that every row's line number is known, until there is a row.
+  bool parse_rows() {
+    drop_complete_rows();
     while (rows.empty()) {
       const char* line = buffer.data() + begin;
       const void* newline = begin < end ? std::memchr(line, '\n', end - begin) : nullptr;
@@ -247,11 +255,15 @@ struct CsvReader::State {
       feed_line(line, size, newline != nullptr);
       begin += size;
     }
-    if (rows.empty() && at_end && in_row) {
+    if (rows.empty() && at_end && !finished) {
+      finished = true;
+      // Lenient about quotes inside a cell, strict about one that is never closed.
+      csv_set_opts(&parser, CSV_STRICT | CSV_STRICT_FINI);
       if (csv_fini(&parser, &on_cell, &on_row, this) != 0) {
-        damaged(line_of_row,
-                "expected a closing quote, got the end of the file; a cell that starts "
-                "with a quote must end with one");
+        damaged(
+            line_of_row,
+            "expected a closing quote, got the end of the file; a cell that starts with a quote "
+            "must end with one");
       }
     }
     return !rows.empty();

@@ -323,10 +323,9 @@ void write_npy(const std::string& path, std::span<const T> data,
   std::int64_t elements = 1;
   bool fit = true;
   std::string tuple = "(";
-  for (const std::int64_t size : shape) {
-    fit = fit && size >= 0 && !__builtin_mul_overflow(elements, size, &elements);
-    tuple += std::to_string(size) + ",";
-    if (shape.size() > 1 && &size != &shape.back()) tuple += " ";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    fit = fit && shape[i] >= 0 && !__builtin_mul_overflow(elements, shape[i], &elements);
+    tuple += (i > 0 ? " " : "") + std::to_string(shape[i]) + ",";
   }
   if (shape.size() > 1) tuple.pop_back();
   tuple += ")";

@@ -20,7 +20,7 @@ constexpr std::size_t kAlignment = 64;
 bool aligned_in_order(const std::vector<TensorEntry>& tensors) {
   std::uint64_t offset = 0;
   for (const TensorEntry& entry : tensors) {
-    if (offset % tensor_type_bytes(entry.type) != 0) return false;
+    if (entry.num_bytes > 0 && offset % tensor_type_bytes(entry.type) != 0) return false;
     offset += entry.num_bytes;
   }
   return true;

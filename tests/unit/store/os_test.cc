@@ -1,0 +1,155 @@
+#include "hopfield/base/os.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "unit/store/temp_folder.h"
+
+namespace hopfield {
+namespace {
+
+using test::TempFolder;
+
+std::string text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+TEST(MappedFile, ShowsTheBytesAndSurvivesAMove) {
+  const TempFolder folder;
+  MappedFile first(folder.write("a", "hello"));
+  MappedFile second(std::move(first));
+  EXPECT_EQ(text_of(second), "hello");
+  MappedFile third(folder.write("b", "other"));
+  third = std::move(second);
+  EXPECT_EQ(text_of(third), "hello");
+  EXPECT_EQ(MappedFile(folder.write("empty", "")).bytes().size(), 0u);
+}
+
+TEST(MappedFile, ReadsWhatCannotBeMapped) {
+  MappedFile file("/dev/null");
+  EXPECT_TRUE(file.bytes().empty());
+}
+
+TEST(MappedFile, NamesThePathAndTheReason) {
+  const TempFolder folder;
+  EXPECT_ERROR(MappedFile(folder / "missing"), kIo, "missing': no such file");
+  EXPECT_ERROR(MappedFile(folder.path()), kInvalidArgument, "expected a file, got the folder");
+  EXPECT_ERROR(MappedFile(folder.write("a", "x") + "/b"), kIo, "is not a folder");
+}
+
+TEST(AtomicFile, AppearsOnlyWhenCommitted) {
+  const TempFolder folder;
+  const std::string path = folder / "out";
+  {
+    AtomicFile file(path);
+    file.write("half");
+    EXPECT_FALSE(path_exists(path));
+  }
+  EXPECT_EQ(folder.num_entries(), 0u) << "an abandoned file leaves a trace";
+  AtomicFile file(path);
+  file.write("who");
+  file.write("le");
+  file.overwrite(1, std::as_bytes(std::span<const char>("H", 1)));
+  file.commit();
+  EXPECT_EQ(TempFolder::read(path), "wHole");
+  EXPECT_EQ(folder.num_entries(), 1u);
+}
+
+TEST(AtomicFile, KeepsTheOldContentUntilTheNewIsComplete) {
+  const TempFolder folder;
+  const std::string path = folder.write("out", "old");
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  AtomicFile file(path);
+  file.write("new");
+  EXPECT_EQ(TempFolder::read(path), "old");
+  file.commit();
+  EXPECT_EQ(TempFolder::read(path), "new");
+  struct stat status;
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777u, 0640u) << "permissions changed";
+  EXPECT_EQ(folder.num_entries(), 1u);
+}
+
+TEST(AtomicFile, RefusesToReplaceWhenToldTo) {
+  const TempFolder folder;
+  const std::string path = folder.write("out", "old");
+  EXPECT_ERROR(AtomicFile(path, IfExists::kRefuse), kIo, "the file exists");
+  const std::string late = folder / "late";
+  AtomicFile file(late, IfExists::kRefuse);
+  file.write("new");
+  folder.write("late", "somebody else's");
+  EXPECT_ERROR(file.commit(), kIo, "the file exists");
+  EXPECT_EQ(TempFolder::read(late), "somebody else's");
+}
+
+TEST(AtomicFile, FollowsASymbolicLink) {
+  const TempFolder folder;
+  const std::string target = folder.write("target", "old");
+  const std::string link = folder / "link";
+  ASSERT_EQ(::symlink("target", link.c_str()), 0);
+  atomic_write_file(link, "new");
+  EXPECT_EQ(TempFolder::read(target), "new");
+  struct stat status;
+  ASSERT_EQ(::lstat(link.c_str(), &status), 0);
+  EXPECT_TRUE(S_ISLNK(status.st_mode)) << "the link was replaced";
+}
+
+TEST(AtomicFile, SaysWhatIsWrongWithThePath) {
+  const TempFolder folder;
+  EXPECT_ERROR(AtomicFile(folder / "no/such/folder/out"), kIo, "no such file or folder");
+  EXPECT_ERROR(AtomicFile{folder.path()}, kIo, "it is a folder");
+  EXPECT_ERROR(AtomicFile(folder / "new/"), kIo, "cannot write");
+  EXPECT_ERROR(AtomicFile(""), kIo, "no such file or folder");
+}
+
+TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
+  const TempFolder folder;
+  const std::string path = folder.write("out", "old");
+  struct rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit small = {1000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Error error = test::error_of([&] { atomic_write_file(path, std::string(5000, 'x')); });
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, handler);
+  EXPECT_EQ(error.code(), ErrorCode::kIo);
+  EXPECT_TRUE(test::contains(error.what(), "no space left")) << error.what();
+  EXPECT_TRUE(test::contains(error.what(), "nothing was changed")) << error.what();
+  EXPECT_EQ(TempFolder::read(path), "old");
+  EXPECT_EQ(folder.num_entries(), 1u);
+}
+
+TEST(AtomicFile, WritesDevicesInPlace) {
+  if (!path_exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  EXPECT_ERROR(atomic_write_file("/dev/full", "x"), kIo, "no space left");
+  atomic_write_file("/dev/null", "x");
+  struct stat status;
+  ASSERT_EQ(::stat("/dev/null", &status), 0);
+  EXPECT_TRUE(S_ISCHR(status.st_mode)) << "/dev/null was replaced";
+}
+
+TEST(Os, SameFileKnowsLinks) {
+  const TempFolder folder;
+  const std::string a = folder.write("a", "x"), b = folder.write("b", "x"), link = folder / "l";
+  ASSERT_EQ(::link(a.c_str(), link.c_str()), 0);
+  EXPECT_TRUE(same_file(a, link));
+  EXPECT_FALSE(same_file(a, b));
+  EXPECT_FALSE(same_file(a, folder / "missing"));
+  EXPECT_TRUE(is_folder(folder.path()));
+  EXPECT_FALSE(is_folder(a));
+}
+
+TEST(Os, KnowsTheRunningProgram) {
+  EXPECT_TRUE(is_executable(executable_path()));
+  EXPECT_FALSE(is_executable("/"));
+  EXPECT_ERROR(replace_process("/no/such/program", {"x"}), kIo, "cannot start");
+}
+
+}  // namespace
+}  // namespace hopfield
