@@ -98,7 +98,8 @@ InputCoder InputCoder::fit(const Bags& bags, std::span<const std::int64_t> train
     for (std::size_t i = 0; i < coded.size(); ++i) sums[i % sums.size()] += coded[i];
     const auto rows = static_cast<double>(training.num_instances());
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      coder.shift_[i] = static_cast<float>(sums[i] / rows);
+      // `apply` scaled what it coded with a shift of 0.
+      coder.shift_[i] = static_cast<float>(sums[i] / rows / kThermometerScale);
     }
   }
   return coder;

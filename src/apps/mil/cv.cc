@@ -2,6 +2,7 @@
 
 #include <torch/version.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -217,11 +218,10 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
       throw;
     }
   };
-  if (options.num_threads == 0) {
-    default_executor().run(static_cast<std::int64_t>(tasks.size()), run_task);
-  } else {
-    make_executor(options.num_threads)->run(static_cast<std::int64_t>(tasks.size()), run_task);
-  }
+  // More threads than the machine has would gain nothing.
+  const int most = default_executor().concurrency();
+  const int num_threads = options.num_threads == 0 ? most : std::min(options.num_threads, most);
+  make_executor(num_threads)->run(static_cast<std::int64_t>(tasks.size()), run_task);
 
   CvResult result;
   result.options = options;
