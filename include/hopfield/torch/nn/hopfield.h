@@ -46,6 +46,7 @@ struct HopfieldRequest {
   /// bool or uint8 (true = blocked) or floating (added): (L, S), (B, L, S), (B*H, L, S) with index
   /// b*H + h, or (B, H, L, S). Dense patterns only.
   at::Tensor association_mask;
+  bool dropout = true;       ///< false: none even in training, as the getters do
   bool association = false;  ///< the matrix A
   bool projected = false;    ///< the projected values V
   bool energy = false;
@@ -86,6 +87,9 @@ struct ConvergenceReport {
   /// Whether nothing was cut off by the cap or caught in a rounding cycle.
   bool all_settled() const { return num_cycle == 0 && num_capped == 0; }
 };
+
+/// Counts the ends in a forward's report.
+ConvergenceReport summarize_convergence(const HopfieldOutput& output);
 
 /// Associates state patterns with stored patterns through learned projections, as many updates as
 /// asked: Z = softmax(beta Q K') V per head, then the out projection and the activation.
