@@ -99,7 +99,7 @@ void add_verify(CLI::App& noun, Context& context) {
 }
 
 struct StatArguments {
-  std::string memory, json;
+  std::string memory, json, expect = kExpectDefault;
   bool quick = false;
 };
 
@@ -146,7 +146,8 @@ Json statistics(const store::MemoryFile& memory, const PatternStatistics& seen) 
   return json;
 }
 
-Json advice_json(const BetaAdvice& advice, const AdviceOptions& options) {
+Json advice_json(const BetaAdvice& advice, const AdviceOptions& options,
+                 const std::string& expect) {
   Json trials = Json::array();
   for (const BetaTrial& trial : advice.trials) {
     trials.push_back({{"beta", trial.beta},
@@ -160,7 +161,7 @@ Json advice_json(const BetaAdvice& advice, const AdviceOptions& options) {
           {"source", beta_source_name(advice.source)},
           {"recovered", advice.recovered},
           {"wanted", options.wanted},
-          {"noise", options.noise},
+          {"expect", expect},
           {"num_cues", advice.num_cues},
           {"seed", options.seed},
           {"beta_global_average", advice.beta_global},
@@ -192,8 +193,8 @@ void print_stat(const Json& json, const BetaAdvice* advice) {
   line("duplicates") << seen.num_duplicates << "\n";
   line("beta") << advice->beta << " (" << beta_source_name(advice->source);
   if (std::isfinite(advice->recovered)) {
-    std::cout << "; " << 100 * advice->recovered << " % of " << advice->num_cues
-              << " noisy cues recovered";
+    std::cout << "; " << 100 * advice->recovered << " % of " << advice->num_cues << " "
+              << json["advice"]["expect"].get<std::string>() << " cues recovered";
   }
   std::cout << ")\n";
   line("") << "theorem asks for " << advice->beta_master << ", its sharp form for "
@@ -229,12 +230,11 @@ int run_stat(const StatArguments& a, const Context& context) {
   if (!a.quick) memory.verify();
   if (measured) {
     stop_if_cancelled(context);
-    const AdviceOptions options =
-        affordable_advice(memory.num_patterns(), memory.depth(), context.executor());
+    const AdviceOptions options = affordable_advice(memory, a.expect, context.executor());
     advice = advise_beta(memory.patterns(), options);
     stop_if_cancelled(context);
     json.update(statistics(memory, advice.statistics));
-    json["advice"] = advice_json(advice, options);
+    json["advice"] = advice_json(advice, options, a.expect);
     json["capacity"] = capacity(advice);
   }
   if (!target.empty()) write_json(target, json);
@@ -251,6 +251,7 @@ void add_stat(CLI::App& noun, Context& context) {
       [a, &context] { return run_stat(*a, context); });
   command.add_option("memory", a->memory, "A memory")->type_name("FILE")->required();
   command.add_flag("--json", a->json, "Print JSON; --json=FILE writes it");
+  add_expect(command, a->expect);
   command.add_flag("--quick", a->quick, "Only what the header says, without reading the patterns");
   add_threads(command, context);
 }

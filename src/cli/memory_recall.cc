@@ -29,7 +29,7 @@ constexpr std::int64_t kShown = 20;  // cues in the table
 
 struct RecallArguments {
   std::string memory, cue, output, json;
-  std::string beta = "auto", updates = "converge";
+  std::string beta = "auto", updates = "converge", expect = kExpectDefault;
   double eps = 1e-4;
   std::int64_t cap = 10000, top = 3;
   bool verify = false;
@@ -98,11 +98,11 @@ double parse_beta(const std::string& text) {
   return value;
 }
 
-Beta choose(double given, const store::MemoryFile& memory, const Context& context) {
+Beta choose(double given, const store::MemoryFile& memory, const std::string& expect,
+            const Context& context) {
   if (given > 0) return {given, "given"};
   const BetaAdvice advice =
-      advise_beta(memory.patterns(),
-                  affordable_advice(memory.num_patterns(), memory.depth(), context.executor()));
+      advise_beta(memory.patterns(), affordable_advice(memory, expect, context.executor()));
   return {advice.beta, std::string(beta_source_name(advice.source))};
 }
 
@@ -255,7 +255,7 @@ int run_recall(const RecallArguments& a, const Context& context) {
   }
   const std::vector<float> states = read_finite(cues);
   if (a.verify) memory.verify();
-  const Beta beta = choose(given_beta, memory, context);
+  const Beta beta = choose(given_beta, memory, a.expect, context);
   const Recalled all = recall(memory, states, beta.value, updates, a, context);
   const std::int64_t num_cues = cues.source.num_patterns;
   const std::int64_t num_converged =
@@ -309,6 +309,7 @@ void add_memory_recall(CLI::App& noun, Context& context) {
                   "measures on the patterns which one serves (memory stat shows how)")
       ->type_name("B|auto")
       ->capture_default_str();
+  add_expect(command, a->expect);
   command
       .add_option("--updates", a->updates,
                   "How many updates; 'converge' goes on until a state stands still and exits 4 if "

@@ -143,15 +143,30 @@ std::vector<std::string> read_ids(const std::string& path, std::int64_t expected
   return ids;
 }
 
-AdviceOptions affordable_advice(std::int64_t num_patterns, std::int64_t depth, Executor* executor) {
+void add_expect(CLI::App& command, std::string& expect) {
+  command
+      .add_option("--expect", expect,
+                  "How cues differ from patterns, for the measured beta: noise half as long as the "
+                  "patterns' spread, a random half hidden (0), or the second half covered (0)")
+      ->check(CLI::IsMember({"noisy", "hidden", "covered"}))
+      ->type_name("noisy|hidden|covered")
+      ->capture_default_str();
+}
+
+AdviceOptions affordable_advice(const store::MemoryFile& memory, const std::string& expect,
+                                Executor* executor) {
   constexpr double kProducts = 5e10;
-  const double pass = static_cast<double>(num_patterns) * static_cast<double>(depth);
+  const double pass =
+      static_cast<double>(memory.num_patterns()) * static_cast<double>(memory.depth());
   const auto within = [pass](double products, std::int64_t low, std::int64_t high) {
     return static_cast<std::int64_t>(
         std::clamp(products / pass, static_cast<double>(low), static_cast<double>(high)));
   };
   AdviceOptions options;
   options.executor = executor;
+  options.cue = expect == "noisy"    ? CueKind::kNoisy
+                : expect == "hidden" ? CueKind::kHidden
+                                     : CueKind::kCovered;
   options.num_betas = 16;
   const double passes_a_cue =
       2.0 * static_cast<double>(options.num_betas * (options.update_steps + 1));

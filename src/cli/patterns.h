@@ -1,6 +1,7 @@
 #ifndef HOPFIELD_SRC_CLI_PATTERNS_H_
 #define HOPFIELD_SRC_CLI_PATTERNS_H_
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -27,9 +28,14 @@ std::vector<float> read_finite(const Rows& rows);
 /// One id a line. Errors: kIo, kCorruptData if the number of lines is not `expected`.
 std::vector<std::string> read_ids(const std::string& path, std::int64_t expected);
 
+/// --expect: how cues differ from the stored patterns, which is what a beta is measured with.
+constexpr const char* kExpectDefault = "hidden";
+void add_expect(CLI::App& command, std::string& expect);
+
 /// Options of advise_beta for a memory of this size: as many cues and compared patterns as take a
 /// few seconds at most. They depend on nothing else, so `--beta auto` and `memory stat` agree.
-AdviceOptions affordable_advice(std::int64_t num_patterns, std::int64_t depth, Executor* executor);
+AdviceOptions affordable_advice(const store::MemoryFile& memory, const std::string& expect,
+                                Executor* executor);
 
 }  // namespace hopfield::cli
 

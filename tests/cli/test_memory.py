@@ -307,6 +307,22 @@ class Recall(MemoryTest):
         self.assertEqual(answer["beta_source"], stat["advice"]["source"])
         self.assertGreater(answer["beta"], 0)
 
+    def test_auto_stands_the_damage_it_was_told_to_expect(self):
+        rng = random.Random(3)
+        depth, count = 64, 300
+        patterns = [float(rng.choice((-1, 1))) for _ in range(count * depth)]
+        self.write_npy("p.npy", patterns, [count, depth])
+        self.create("--force")
+        cues = rows(patterns, depth)[:50]
+        for expect, damage in (("hidden", lambda x: [v if rng.random() < 0.55 else 0.0 for v in x]),
+                               ("covered", lambda x: x[:depth // 2] + [0.0] * (depth // 2)),
+                               ("noisy", lambda x: [v + rng.gauss(0, 0.4) for v in x])):
+            self.write_npy("c.npy", sum(map(damage, cues), []), [50, depth])
+            answer = self.recall_json("--expect", expect)
+            self.assertEqual(answer["beta_source"], "measured", expect)
+            found = sum(r["top"][0]["index"] == i and r["largest"] > 0.5 for i, r in enumerate(answer["results"]))
+            self.assertGreaterEqual(found, 40, expect)
+
     def test_table_for_people(self):
         text = self.recall("--beta", "4").stdout
         self.assertIn("m.safetensors: 3 patterns of depth 4", text)
@@ -335,6 +351,7 @@ class Recall(MemoryTest):
             (["--top", "0"], 2, r"--top: expected a whole number from 1 to 1000, got '0'"),
             (["--eps", "0"], 2, r"--eps: expected a number from 1e-12 to 1, got '0'"),
             (["--cap", "-2"], 2, r"--cap: expected a whole number >= 1, got '-2'"),
+            (["--expect", "rain"], 2, r"--expect: rain not in"),
             (["--threads", "0"], 2, r"--threads: expected a whole number from 1 to 4096, got '0'"),
             (["-o", "states.txt"], 2, r"expected a name that ends in .npy, got 'states.txt'"),
             (["-o", "no/such/s.npy"], 1, r"the folder 'no/such/' does not exist"),
