@@ -111,6 +111,10 @@ std::vector<std::size_t> choose_examples(const Digits& digits, const Restoration
   const auto add = [&](std::size_t i) {
     if (std::find(examples.begin(), examples.end(), i) == examples.end()) examples.push_back(i);
   };
+  for (int label = 0; label < 10; ++label) {
+    const auto first = std::find(digits.label.begin(), digits.label.end(), label);
+    if (first != digits.label.end()) add(static_cast<std::size_t>(first - digits.label.begin()));
+  }
   std::vector<std::size_t> by_error(digits.count());
   for (std::size_t i = 0; i < by_error.size(); ++i) by_error[i] = i;
   std::stable_sort(by_error.begin(), by_error.end(), [&](std::size_t a, std::size_t b) {
@@ -121,10 +125,6 @@ std::vector<std::size_t> choose_examples(const Digits& digits, const Restoration
     if (settled.exact[i]) continue;
     add(i);
     ++failed;
-  }
-  for (int label = 0; label < 10; ++label) {
-    const auto first = std::find(digits.label.begin(), digits.label.end(), label);
-    if (first != digits.label.end()) add(static_cast<std::size_t>(first - digits.label.begin()));
   }
   return examples;
 }
@@ -191,9 +191,12 @@ DigitsResult restore_digits(const DemoOptions& options, const std::string& path,
     progress.update(++done);
   }
   result.examples = choose_examples(result.digits, result.runs[0].result, result.runs[1].result);
-  result.num_energies = 7;
-  result.energies = energy_trace(result.digits, result.examples, result.hidden_rows, known,
-                                 result.num_energies, context.executor());
+  for (const double beta : {known, known / 8}) {
+    constexpr std::size_t kNumEnergies = 9;
+    result.traces.push_back({beta, kNumEnergies,
+                             energy_trace(result.digits, result.examples, result.hidden_rows, beta,
+                                          kNumEnergies, context.executor())});
+  }
   return result;
 }
 

@@ -107,43 +107,80 @@ report::BarPlot auc_bars(const BagsResult& bags) {
   return plot;
 }
 
+std::size_t smallest_fold(const mil::CvResult& cv) {
+  std::size_t smallest = std::numeric_limits<std::size_t>::max();
+  for (const mil::FoldResult& fold : cv.model.repetitions.front().folds) {
+    smallest = std::min(smallest, fold.test_bags.size());
+  }
+  return smallest;
+}
+
+/// AUC of each test fold: how much luck there is in one.
+report::Plot fold_plot(const mil::CvResult& cv) {
+  report::Plot plot;
+  plot.title = "AUC of each test fold";
+  plot.description = "Points: AUC of each model on each test fold";
+  plot.x = {"test fold"};
+  plot.y = {"AUC"};
+  for (const mil::ModelResult* model : all_models(cv)) {
+    report::Series& series = plot.series.emplace_back();
+    series.name = model->title;
+    series.mark = report::Mark::kPoints;
+    for (const mil::FoldResult& fold : model->repetitions.front().folds) {
+      series.x.push_back(fold.fold);
+      series.y.push_back(fold.auc);
+    }
+  }
+  return plot;
+}
+
 report::Table auc_table(const BagsResult& bags) {
-  report::Table table({{"model"},
-                       {"AUC, mean of folds", Align::kRight},
-                       {"sd over folds", Align::kRight},
-                       {"pooled AUC", Align::kRight},
-                       {"origin"}});
+  report::Table table(
+      {{"model"}, {"AUC", Align::kRight}, {"sd", Align::kRight}, {"pooled AUC", Align::kRight}});
   bool first = true;
   for (const mil::ModelResult* model : all_models(bags.cv)) {
     table.add_row({model->title, fixed(model->auc_mean, 3), fixed(fold_sd(*model), 3),
-                   fixed(pooled_auc(*model), 3), "this run"},
+                   fixed(pooled_auc(*model), 3)},
                   first);
     first = false;
   }
-  table.add_rule();
+  return table;
+}
+
+report::Table quoted_table(const BagsResult& bags) {
+  report::Table table({{"model"}, {"AUC", Align::kRight}, {"source"}});
   for (const Quoted& quoted : kQuoted) {
     table.add_row(
-        {quoted.method, fixed(quoted.auc_mean, 3), "", "",
-         std::string("quoted: ") + quoted.source +
+        {quoted.method, fixed(quoted.auc_mean, 3),
+         std::string(quoted.source) +
              (quoted.same_folds && !bags.published_folds ? ", not the folds of this run" : "")});
   }
   return table;
 }
 
-std::string differences(const mil::CvResult& cv) {
-  std::string text;
+std::vector<std::string> differences(const mil::CvResult& cv) {
+  std::vector<std::string> lines;
   for (const mil::Comparison& comparison : cv.comparisons) {
     const auto baseline =
         std::find_if(cv.baselines.begin(), cv.baselines.end(),
                      [&](const auto& b) { return b.name == comparison.baseline; });
-    text += (text.empty() ? "" : "; ") +
-            (baseline == cv.baselines.end() ? comparison.baseline : baseline->title) + " " +
-            (comparison.mean_difference >= 0 ? "+" : "") + fixed(comparison.mean_difference, 3) +
-            " (better in " + std::to_string(comparison.wins) + ", equal in " +
-            std::to_string(comparison.ties) + ", worse in " + std::to_string(comparison.losses) +
-            " folds, signed-rank p " + fixed(comparison.wilcoxon_p, 2) + ")";
+    lines.push_back(
+        cv.model.title + " minus " +
+        (baseline == cv.baselines.end() ? comparison.baseline : baseline->title) + ": " +
+        (comparison.mean_difference >= 0 ? "+" : "") + fixed(comparison.mean_difference, 3) +
+        "; better in " + std::to_string(comparison.wins) + ", equal in " +
+        std::to_string(comparison.ties) + ", worse in " + std::to_string(comparison.losses) +
+        " folds, signed-rank p " + fixed(comparison.wilcoxon_p, 2));
   }
-  return text;
+  return lines;
+}
+
+const mil::ModelResult* best_baseline(const mil::CvResult& cv) {
+  const mil::ModelResult* best = nullptr;
+  for (const mil::ModelResult& baseline : cv.baselines) {
+    if (best == nullptr || baseline.auc_mean > best->auc_mean) best = &baseline;
+  }
+  return best;
 }
 
 report::Picture picture(const Digits& digits, std::span<const float> ink) {
@@ -190,6 +227,7 @@ report::PictureCell restored_cell(const DigitsResult& result, const Restoration&
 
 report::PictureGrid example_grid(const DigitsResult& result) {
   report::PictureGrid grid;
+  grid.picture_width = 56;
   grid.column_titles = {"cue", "1 update", "settled", "stored"};
   for (const std::size_t i : result.examples) {
     grid.rows.push_back(
@@ -275,20 +313,22 @@ report::Plot beta_plot(const DigitsResult& result) {
   return plot;
 }
 
-report::Plot energy_plot(const DigitsResult& result) {
+report::Plot energy_plot(const DigitsResult& result, const EnergyTrace& trace) {
   report::Plot plot;
-  plot.title = "Energy per update";
+  plot.title = "Energy per update, beta " + report::general(trace.beta, 4);
   plot.description =
-      "Energy of the states of the examples after each update: it falls and then stays";
+      "Energy of the states of some examples after each update: it falls and then stays";
   plot.x = {"updates made"};
   plot.y = {"energy"};
-  for (std::size_t e = 0; e < std::min<std::size_t>(6, result.examples.size()); ++e) {
+  // The hardest examples come last.
+  const std::size_t num_shown = std::min<std::size_t>(6, result.examples.size());
+  for (std::size_t e = result.examples.size() - num_shown; e < result.examples.size(); ++e) {
     report::Series& series = plot.series.emplace_back();
     series.name = example_title(result, result.examples[e]);
     series.mark = report::Mark::kLineAndPoints;
-    for (std::size_t t = 0; t < result.num_energies; ++t) {
+    for (std::size_t t = 0; t < trace.num_energies; ++t) {
       series.x.push_back(static_cast<double>(t));
-      series.y.push_back(result.energies[e * result.num_energies + t]);
+      series.y.push_back(trace.energies[e * trace.num_energies + t]);
     }
   }
   return plot;
@@ -314,16 +354,23 @@ void bags_section(report::Page& page, const DemoResult& result) {
             "Models of "
             "different folds need not share a scale, so the mean of the fold AUCs is the fairer "
             "number.")
+      .begin_stack()
       .plot(auc_bars(bags),
             "All four were trained in this run, on the same folds, with the same input code and "
             "training options.")
+      .plot(fold_plot(cv), "A fold has " + std::to_string(smallest_fold(cv)) +
+                               " bags or little more: one bag ranked differently moves its AUC "
+                               "by hundredths.")
       .end_row();
-  page.table(auc_table(bags),
-             "The first rows were measured by this run; below the line stand numbers of others for "
-             "orientation, quoted and not computed here.");
-  page.paragraph("HopfieldPooling minus each baseline, fold by fold: " + differences(cv) +
-                 ". Folds share training bags, so the p values are smaller than an honest test on "
-                 "new data would give.");
+  page.begin_row()
+      .table(auc_table(bags),
+             "Measured by this run. AUC: mean of the test folds; sd: standard deviation over them.")
+      .table(quoted_table(bags), "For orientation, quoted and not computed here.")
+      .end_row();
+  page.paragraph("Fold by fold:").list(differences(cv));
+  page.paragraph(
+      "Folds share training bags, so these p values are smaller than a test on new data would "
+      "give.");
 }
 
 void digits_section(report::Page& page, const DemoResult& result) {
@@ -331,7 +378,6 @@ void digits_section(report::Page& page, const DemoResult& result) {
   const std::string count = grouped(static_cast<long long>(d.digits.count()));
   const std::string rows =
       std::to_string(d.hidden_rows) + " of " + std::to_string(d.digits.side) + " rows";
-  const RestorationRun& main = d.runs.front();
   page.section("Pictures restored");
   page.paragraph("All " + count +
                  " handwritten digits of the set (8 x 8 pixels, 17 greys) are stored as patterns. "
@@ -341,7 +387,7 @@ void digits_section(report::Page& page, const DemoResult& result) {
                  ") unknown, and the memory completes it. The first update "
                  "compares the cue with the patterns only where it is known; the later ones "
                  "compare whole pictures, "
-                 "until the picture moves by less than 1e-5. A recall is exact if all 64 "
+                 "until the picture moves by less than 0.00001. A recall is exact if all 64 "
                  "pixels, rounded to the "
                  "set's greys, equal the stored picture's.");
   page.pictures(
@@ -368,11 +414,18 @@ void digits_section(report::Page& page, const DemoResult& result) {
           curve_plot("Exact recalls over what is hidden", {"hidden rows of 8"}, d.over_hidden_rows),
           "Beta as in the table, the same for every number of hidden rows.")
       .end_row();
-  page.plot(energy_plot(d),
-            "Energy (beta " + report::general(main.beta, 4) +
-                ", whole pictures) of the first examples. 0: the cue, its unknown half filled with "
-                "the mean picture; then the state after each update. An update over whole pictures "
-                "never raises it.");
+  page.begin_row();
+  for (const EnergyTrace& trace : d.traces) {
+    page.plot(
+        energy_plot(d, trace),
+        &trace == &d.traces.front()
+            ? "Energy over whole pictures at the beta chosen. 0: the cue, its unknown half filled "
+              "with the mean "
+              "picture; then the state after each update. An update over whole pictures never "
+              "raises it."
+            : "The same at a smaller beta: patterns blend, and the way down takes more updates.");
+  }
+  page.end_row();
   const auto unit = std::find_if(d.runs.begin(), d.runs.end(), [](const RestorationRun& run) {
     return run.method == RestoreMethod::kUnit;
   });
@@ -458,14 +511,18 @@ report::Page demo_page(const DemoResult& result) {
       "hopfield: a memory at work",
       "Photographs classified as bags of segments, and half-hidden digits restored, by one "
       "operation: states associate with stored patterns.");
-  page.tiles(
-      {{fixed(cv.model.auc_mean, 3), "AUC on Elephant",
-        "HopfieldPooling, mean of " + std::to_string(cv.model.repetitions.front().folds.size()) +
-            " test folds; published 0.949"},
-       {grouped(d.runs[0].result.num_exact) + " of " +
-            grouped(static_cast<long long>(d.digits.count())),
-        "digits restored exactly", "from their upper halves"},
-       {report::general(d.runs[0].beta, 4), "beta", "chosen from the stored patterns"}});
+  const mil::ModelResult* best = best_baseline(cv);
+  page.tiles({{fixed(cv.model.auc_mean, 3), "AUC on Elephant",
+               cv.model.title + ", mean of " +
+                   std::to_string(cv.model.repetitions.front().folds.size()) + " test folds"},
+              {best == nullptr ? "n/a" : fixed(best->auc_mean, 3), "best baseline of this run",
+               (best == nullptr ? "" : best->title) + "; published Hopfield " +
+                   fixed(kQuoted[0].auc_mean, 3)},
+              {grouped(d.runs[0].result.num_exact) + " of " +
+                   grouped(static_cast<long long>(d.digits.count())),
+               "digits restored exactly", "from their upper halves"},
+              {report::general(d.runs[0].beta, 4), "beta of the digits",
+               "chosen from the stored pictures"}});
   bags_section(page, result);
   digits_section(page, result);
   protocol_section(page, result);
@@ -513,7 +570,11 @@ nlohmann::ordered_json demo_json(const DemoResult& result) {
   digits["over_beta"] = curves(d.over_beta);
   digits["over_hidden_rows"] = curves(d.over_hidden_rows);
   digits["examples"] = d.examples;
-  digits["energies"] = d.energies;
+  digits["energies"] = Json::array();
+  for (const EnergyTrace& trace : d.traces) {
+    digits["energies"].push_back(
+        {{"beta", trace.beta}, {"a_cue", trace.num_energies}, {"energy", trace.energies}});
+  }
   Json& times = json["times"];
   for (const auto& [name, value] : result.times) times[name] = value;
   return json;

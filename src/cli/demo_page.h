@@ -37,6 +37,13 @@ struct RecallCurve {
   std::vector<double> fraction;  ///< of all pictures
 };
 
+/// Energies of the examples along their updates.
+struct EnergyTrace {
+  double beta = 0;
+  std::size_t num_energies = 0;  ///< a cue
+  std::vector<double> energies;  ///< [examples, num_energies]
+};
+
 struct DigitsResult {
   Digits digits;
   int hidden_rows = 0;
@@ -44,8 +51,7 @@ struct DigitsResult {
       runs;  ///< the first is the main one, the second its first update alone
   std::vector<RecallCurve> over_beta, over_hidden_rows;
   std::vector<std::size_t> examples;  ///< shown as pictures
-  std::size_t num_energies = 0;
-  std::vector<double> energies;  ///< [examples, num_energies]
+  std::vector<EnergyTrace> traces;    ///< the first at the beta of the main run
 };
 
 struct DemoResult {

@@ -115,8 +115,21 @@ Page& Page::begin_row() {
 }
 
 Page& Page::end_row() {
+  end_stack();
   if (in_row_) body_ += "</div>\n";
   in_row_ = false;
+  return *this;
+}
+
+Page& Page::begin_stack() {
+  if (!in_stack_) body_ += "<div class=\"hf-stack\">\n";
+  in_stack_ = true;
+  return *this;
+}
+
+Page& Page::end_stack() {
+  if (in_stack_) body_ += "</div>\n";
+  in_stack_ = false;
   return *this;
 }
 
@@ -150,6 +163,7 @@ std::string Page::html() const {
     out += "</nav>\n";
   }
   out += "</header>\n<main>\n" + body_;
+  if (in_stack_) out += "</div>\n";
   if (in_row_) out += "</div>\n";
   if (in_section_) out += "</section>\n";
   out += "</main>\n";

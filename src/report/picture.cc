@@ -112,16 +112,17 @@ std::string html(const PictureGrid& grid) {
     for (std::size_t c = 0; c < row.cells.size(); ++c) {
       const PictureCell& cell = row.cells[c];
       const std::string column = c < grid.column_titles.size() ? grid.column_titles[c] : "";
-      std::string caption = column;
-      if (!cell.caption.empty()) caption += (caption.empty() ? "" : ": ") + cell.caption;
-      out += "<div class=\"hf-cell\">" +
-             svg(cell.picture,
-                 row.title + (row.title.empty() || caption.empty() ? "" : ", ") + caption);
-      if (!caption.empty() || cell.verdict != Verdict::kNone) {
+      std::string label = row.title;
+      for (const std::string& part : {column, cell.caption}) {
+        if (!part.empty()) label += (label.empty() ? "" : ", ") + part;
+      }
+      out += "<div class=\"hf-cell\">" + svg(cell.picture, label);
+      if (!column.empty()) out += "<span class=\"hf-caption\">" + escape(column) + "</span>";
+      if (!cell.caption.empty() || cell.verdict != Verdict::kNone) {
         out += "<span class=\"hf-caption\">";
         if (cell.verdict == Verdict::kGood) out += "<span class=\"hf-good\">✓</span> ";
         if (cell.verdict == Verdict::kBad) out += "<span class=\"hf-bad\">✗</span> ";
-        out += escape(caption) + "</span>";
+        out += escape(cell.caption) + "</span>";
       }
       out += "</div>\n";
     }

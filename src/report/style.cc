@@ -73,9 +73,10 @@ figcaption b{color:var(--hf-text);font-weight:600}
 .hf-plot{display:block;width:100%;height:auto;max-width:38rem}
 .hf-row{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem;align-items:start;margin:1.1rem 0}
 .hf-row figure{margin:0}
+.hf-stack{display:grid;gap:1rem;align-content:start;min-width:0}
 .hf-scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.95rem;font-variant-numeric:tabular-nums;min-width:min(100%,24rem)}
-th,td{text-align:left;padding:.38rem .9rem .38rem 0;border-bottom:1px solid var(--hf-grid);vertical-align:top}
+th,td{text-align:left;padding:.38rem 1.25rem .38rem 0;border-bottom:1px solid var(--hf-grid);vertical-align:top}
 th:last-child,td:last-child{padding-right:0}
 th{font-weight:600;color:var(--hf-soft);border-bottom-color:var(--hf-soft);vertical-align:bottom;font-size:.9rem}
 tbody tr:last-child td{border-bottom:0}
@@ -90,7 +91,7 @@ dd{margin:0;overflow-wrap:anywhere}
 .hf-card-title{font-size:.85rem;line-height:1.35;color:var(--hf-soft);margin:0 0 .4rem}
 .hf-cells{display:flex;gap:.5rem}
 .hf-cell{flex:1 1 0;min-width:0;text-align:center;font-size:.78rem;line-height:1.3;color:var(--hf-soft)}
-.hf-cell .hf-caption{display:block;margin-top:.25rem;overflow-wrap:anywhere}
+.hf-cell .hf-caption{display:block;margin-top:.15rem;overflow-wrap:anywhere}
 .hf-picture{display:block;width:100%;height:auto;color:var(--hf-text);background:var(--hf-ground);border:1px solid var(--hf-faint);border-radius:3px}
 .hf-unknown{fill:var(--hf-2);fill-opacity:.16}
 .hf-unknown-mark{stroke:var(--hf-2);stroke-opacity:.55;fill:none}
@@ -99,7 +100,7 @@ dd{margin:0;overflow-wrap:anywhere}
 footer{border-top:1px solid var(--hf-faint);color:var(--hf-soft);font-size:.9rem;padding-top:.9rem}
 footer p{margin:.4rem 0}
 @media (max-width:30rem){.hf-page{padding:1.3rem .85rem 2rem}h1{font-size:1.6rem}figure{padding:.75rem .7rem .6rem}
-.hf-tiles{grid-template-columns:1fr 1fr;gap:.6rem}.hf-tile{padding:.65rem .75rem}.hf-tile b{font-size:1.4rem}
+.hf-tiles{grid-template-columns:1fr 1fr;gap:.6rem}.hf-tile{padding:.65rem .75rem}.hf-tile b{font-size:1.4rem}.hf-tile:last-child:nth-child(odd){grid-column:1/-1}
 dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}}
 @media print{:root{color-scheme:light;
 --hf-ground:#fff;--hf-panel:#fff;--hf-text:#000;--hf-soft:#444;--hf-faint:#bbb;--hf-grid:#ddd;

@@ -11,7 +11,7 @@ namespace hopfield::report::internal {
 /// Sizes in units of the drawing; text is 13 high.
 inline constexpr double kPlotWidth = 480;
 inline constexpr double kTextHeight = 13;
-inline constexpr double kColumnWidth = 7.0;  ///< of one character, a little more than the mean
+inline constexpr double kColumnWidth = 7.5;  ///< of one character, in the widest of the usual fonts
 
 /// Width that `text` takes, estimated.
 double text_width(std::string_view text);

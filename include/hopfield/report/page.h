@@ -47,6 +47,10 @@ class Page {
   /// Figures added until end_row() stand side by side where there is room.
   Page& begin_row();
   Page& end_row();
+  /// Within a row: what is added until end_stack() stands in one place of the row, one below
+  /// another.
+  Page& begin_stack();
+  Page& end_stack();
   /// Commands or output, as typed.
   Page& code(const std::string& text);
   Page& footer(const std::string& text);
@@ -61,7 +65,7 @@ class Page {
 
   std::string title_, subtitle_, body_, footer_;
   std::vector<std::string> sections_;
-  bool in_section_ = false, in_row_ = false;
+  bool in_section_ = false, in_row_ = false, in_stack_ = false;
   int num_figures_ = 0, num_tables_ = 0;
 };
 

@@ -60,7 +60,7 @@ TEST(Page, EmptyPageIsWellFormed) {
 
 TEST(Page, RowLeftOpenIsClosedByTheNextSectionAndByTheEnd) {
   Page page("t");
-  page.section("a").begin_row().paragraph("x").section("b").begin_row();
+  page.section("a").begin_row().begin_stack().paragraph("x").section("b").begin_row().begin_stack();
   EXPECT_EQ(XmlCheck(page.html()).fault(), "");
 }
 
