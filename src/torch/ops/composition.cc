@@ -187,14 +187,18 @@ Tensor entropy_of(const Tensor& association) {
   return -(association * association.masked_fill(zero, 1).log()).sum(-1);
 }
 
+// Rows that see nothing, or a NaN.
+Tensor nothing_to_rank(const Separated& s) {
+  return s.empty.logical_or(s.lse.detach().isnan());
+}
+
 Tensor metastable_size_of(const Separated& s, double mass) {
   const Tensor sorted =
       std::get<0>(s.association.detach().to(at::kDouble).sort(-1, /*descending=*/true));
   const Tensor sum = sorted.cumsum(-1);
   const Tensor reached = sum >= mass * sum.select(-1, -1).unsqueeze(-1);
   const Tensor size = reached.logical_not().sum(-1) + 1;
-  const Tensor nothing = s.empty.logical_or(s.lse.detach().isnan());
-  return size.masked_fill(nothing, 0);
+  return size.masked_fill(nothing_to_rank(s), 0);
 }
 
 // The `count` largest associations by their scores, of equals the first; 0 and -1 where a row sees
@@ -232,7 +236,7 @@ RetrieveResult compose_block(const Block& block, const RetrieveOptions& o) {
   if (o.want_largest) {
     const Tensor index = scores.detach().argmax(-1, /*keepdim=*/true);
     r.largest = s.association.detach().gather(-1, index).squeeze(-1);
-    r.largest_index = index.squeeze(-1).masked_fill(s.empty, -1);
+    r.largest_index = index.squeeze(-1).masked_fill(nothing_to_rank(s), -1);
   }
   if (o.num_top > 0) std::tie(r.top, r.top_index) = top_of(s, scores.detach(), o.num_top);
   if (o.want_metastable) r.metastable_size = metastable_size_of(s, o.metastable_mass);

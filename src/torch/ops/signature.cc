@@ -122,14 +122,24 @@ RetrieveGradients call_retrieve_backward(const BackwardArguments& a) {
 }
 
 RetrieveOutputs to_outputs(const RetrieveResult& r, const RetrieveOptions& options) {
-  const auto out = [&](const at::Tensor& x) {
-    return x.defined() ? x.contiguous() : at::empty({0}, r.lse.options());
+  const auto out = [&](const at::Tensor& x, at::ScalarType type) {
+    return x.defined() ? x.contiguous() : at::empty({0}, r.lse.options().dtype(type));
   };
+  const at::ScalarType type = r.state.scalar_type(), statistics = r.lse.scalar_type();
   const at::Tensor final_state = wants_updates(options) ? r.final_state : at::Tensor();
-  return {out(r.state),           out(r.lse),           out(r.energy), out(r.entropy),
-          out(r.largest),         out(r.largest_index), out(r.top),    out(r.top_index),
-          out(r.metastable_size), out(r.association),   out(r.steps),  out(r.reason),
-          out(final_state)};
+  return {out(r.state, type),
+          out(r.lse, statistics),
+          out(r.energy, statistics),
+          out(r.entropy, statistics),
+          out(r.largest, statistics),
+          out(r.largest_index, at::kLong),
+          out(r.top, statistics),
+          out(r.top_index, at::kLong),
+          out(r.metastable_size, at::kLong),
+          out(r.association, statistics),
+          out(r.steps, at::kLong),
+          out(r.reason, at::kByte),
+          out(final_state, type)};
 }
 
 }  // namespace hopfield::ops

@@ -41,7 +41,9 @@ struct RetrieveOptions {
   double metastable_mass = 0.9;
   std::int64_t num_top = 0;
   bool want_association = false;  ///< dense; takes the composition path when grad is needed
-  double dropout = 0;  ///< on the association, once, after the last update (composition path)
+  /// On the association, once, after the last update (composition path). It acts on `state` only:
+  /// lse, energy, entropy and `association` are those of the undisturbed association.
+  double dropout = 0;
 };
 
 /// Rows: dense states [B, L, H, d] -> leading dims B, L. Ragged states [T, H, d] -> T. Shared
@@ -67,7 +69,14 @@ struct RetrieveResult {
 ///         B or H of `states` may be 1 and is then broadcast, too. Any strides.
 /// Types   f32, f64, bf16, f16; 16-bit inputs accumulate in f32; outputs have the states' type
 ///         (statistics: f32 for 16-bit inputs). beta and floating masks are converted.
-/// Errors  c10::Error with the op, what was expected, what came.
+///         Under autocast f32 patterns are read in its 16-bit type.
+/// Memory  beyond inputs and results O(rows): no [T, S] in either pass, unless `mask` is one, the
+///         association is asked for, or the composition path is taken. Second derivatives take it.
+/// Bits    of a row depend on its own inputs only; gradients also on the rows they sum over;
+/// neither
+///         on the number of threads.
+/// Errors  c10::ValueError, or c10::NotImplementedError for a legal wish that cannot be granted:
+///         "[op] expected ..., got ...".
 RetrieveResult retrieve(const at::Tensor& states, const at::Tensor& stored,
                         const RetrieveOptions& options);
 
