@@ -185,24 +185,55 @@ void pack_rows(const void* from, DType dtype, int64_t row_stride, int64_t rows, 
   }
 }
 
-/// One vector that holds, in its 128-bit blocks b, the same block of the patterns at
-/// from + b * stride.
+/// 128-bit blocks a vector, and elements a block.
 template <class T>
-HWY_INLINE Vec<T> load_blocks(const T* from, int64_t stride) {
+inline constexpr int kBlocks = static_cast<int>(kLanes<T>* static_cast<int64_t>(sizeof(T)) / 16);
+template <class T>
+inline constexpr int64_t kBlockLanes = 16 / static_cast<int64_t>(sizeof(T));
+
+/// Where the blocks of a vector come from: patterns kBlockLanes apart.
+template <class T>
+struct BlockPointers {
+  const T* at[4];
+
+  /// Stops the compiler from keeping a pointer for each pattern, which are more than the registers.
+  HWY_INLINE void forget() {
+#if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
+    for (int b = 0; b < kBlocks<T>; ++b) asm("" : "+r"(at[b]));
+#endif
+  }
+};
+
+/// The vector whose blocks are the ones at from.at[b] + offset.
+template <class T>
+HWY_INLINE Vec<T> load_blocks(const BlockPointers<T>& from, int64_t offset) {
   const Tag<T> d;
-  if constexpr (kLanes<T> * sizeof(T) == 16) {
-    (void)stride;
-    return hn::LoadU(d, from);
-  } else if constexpr (kLanes<T> * sizeof(T) == 32) {
+  if constexpr (kBlocks<T> == 1) {
+    return hn::LoadU(d, from.at[0] + offset);
+  } else if constexpr (kBlocks<T> == 2) {
     const hn::Half<Tag<T>> half;
-    return hn::Combine(d, hn::LoadU(half, from + stride), hn::LoadU(half, from));
+    return hn::Combine(d, hn::LoadU(half, from.at[1] + offset),
+                       hn::LoadU(half, from.at[0] + offset));
   } else {
     const hn::Half<Tag<T>> half;
     const hn::Half<hn::Half<Tag<T>>> quarter;
-    const auto low = hn::Combine(half, hn::LoadU(quarter, from + stride), hn::LoadU(quarter, from));
-    const auto high = hn::Combine(half, hn::LoadU(quarter, from + 3 * stride),
-                                  hn::LoadU(quarter, from + 2 * stride));
+    const auto low = hn::Combine(half, hn::LoadU(quarter, from.at[1] + offset),
+                                 hn::LoadU(quarter, from.at[0] + offset));
+    const auto high = hn::Combine(half, hn::LoadU(quarter, from.at[3] + offset),
+                                  hn::LoadU(quarter, from.at[2] + offset));
     return hn::Combine(d, high, low);
+  }
+}
+
+/// Asks for the patterns that the next call will transpose. Addresses past the end do no harm, but
+/// are no pointers.
+template <class T>
+HWY_INLINE void prefetch_next(const BlockPointers<T>& from, int64_t stride, int64_t k) {
+  const int64_t row = kLanes<T> + k / kBlockLanes<T> % kBlockLanes<T>;
+  for (int b = 0; b < kBlocks<T>; ++b) {
+    const auto address = reinterpret_cast<std::uintptr_t>(from.at[b]) +
+                         static_cast<std::uintptr_t>(row * stride) * sizeof(T);
+    hwy::Prefetch(reinterpret_cast<const T*>(address));
   }
 }
 
@@ -210,16 +241,18 @@ HWY_INLINE Vec<T> load_blocks(const T* from, int64_t stride) {
 template <class T>
 HWY_INLINE void transpose(const T* from, int64_t stride, int64_t depth, T* to, int64_t width) {
   const Tag<T> d;
-  constexpr int64_t kBlock = 16 / sizeof(T);
+  BlockPointers<T> blocks = {};
+  for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] = from + b * kBlockLanes<T> * stride;
   int64_t k = 0;
-  for (; k + kBlock <= depth; k += kBlock) {
+  for (; k + kBlockLanes<T> <= depth; k += kBlockLanes<T>) {
     T* const column = to + k * width;
+    prefetch_next(blocks, stride, k);
     if constexpr (sizeof(T) == 4) {
       const hn::RepartitionToWide<Tag<T>> pair;
-      const Vec<T> a0 = load_blocks(from + k, 4 * stride);
-      const Vec<T> a1 = load_blocks(from + k + stride, 4 * stride);
-      const Vec<T> a2 = load_blocks(from + k + 2 * stride, 4 * stride);
-      const Vec<T> a3 = load_blocks(from + k + 3 * stride, 4 * stride);
+      const Vec<T> a0 = load_blocks(blocks, 0);
+      const Vec<T> a1 = load_blocks(blocks, stride);
+      const Vec<T> a2 = load_blocks(blocks, 2 * stride);
+      const Vec<T> a3 = load_blocks(blocks, 3 * stride);
       const auto low01 = hn::BitCast(pair, hn::InterleaveLower(d, a0, a1));
       const auto low23 = hn::BitCast(pair, hn::InterleaveLower(d, a2, a3));
       const auto high01 = hn::BitCast(pair, hn::InterleaveUpper(d, a0, a1));
@@ -229,11 +262,13 @@ HWY_INLINE void transpose(const T* from, int64_t stride, int64_t depth, T* to, i
       hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pair, high01, high23)), d, column + 2 * width);
       hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pair, high01, high23)), d, column + 3 * width);
     } else {
-      const Vec<T> a0 = load_blocks(from + k, 2 * stride);
-      const Vec<T> a1 = load_blocks(from + k + stride, 2 * stride);
+      const Vec<T> a0 = load_blocks(blocks, 0);
+      const Vec<T> a1 = load_blocks(blocks, stride);
       hn::StoreU(hn::InterleaveLower(d, a0, a1), d, column);
       hn::StoreU(hn::InterleaveUpper(d, a0, a1), d, column + width);
     }
+    for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] += kBlockLanes<T>;
+    blocks.forget();
   }
   for (; k < depth; ++k) {
     for (int64_t i = 0; i < kLanes<T>; ++i) to[k * width + i] = from[i * stride + k];
@@ -343,10 +378,11 @@ RowMax<T> score_row(const T* similarity, int64_t count, T beta, const T* bias, T
         const Vec<T> shift = hn::LoadU(d, bias + j);
         score = hn::IfThenElse(hn::Eq(shift, blocked), blocked, hn::MulAdd(scale, x, shift));
       }
-      if (j + kLanes < T >> count) {
+      if (count < j + kLanes<T>) {
         score = hn::IfThenElse(hn::FirstN(d, at(count - j)), score, blocked);
       }
-      nan = hn::Or(nan, hn::Ne(score, score));
+      // Not Ne(score, score): with AVX, Highway 1.0.3 makes that an ordered comparison.
+      nan = hn::Or(nan, hn::IsNaN(score));
       max = hn::IfThenElse(hn::Gt(score, max), score, max);
     }
     hn::StoreU(score, d, scores + j);
