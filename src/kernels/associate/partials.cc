@@ -34,8 +34,7 @@ void merge(Partials<T>& into, const Partials<T>& next) {
   internal::validate_partials(into, "merge", "into");
   internal::validate_partials(next, "merge", "next");
   const auto shape = [](const Partials<T>& p) {
-    return "[" + std::to_string(p.rows) + ", " + std::to_string(p.heads) + ", " +
-           std::to_string(p.depth) + "]";
+    return internal::shape_text(p.rows, p.heads, p.depth);
   };
   require(into.rows == next.rows && into.heads == next.heads && into.depth == next.depth, "merge",
           "expected partials of equal shape, got " + shape(into) + " and " + shape(next));

@@ -9,6 +9,17 @@
 #include "hopfield/base/error.h"
 
 namespace hopfield {
+namespace internal {
+
+std::string shape_text(std::int64_t rows, std::int64_t heads, std::int64_t depth) {
+  std::string shape = "[";
+  shape.append(std::to_string(rows)).append(", ");
+  shape.append(std::to_string(heads)).append(", ");
+  return shape.append(std::to_string(depth)).append("]");
+}
+
+}  // namespace internal
+
 namespace {
 
 std::string text(std::int64_t x) {
@@ -23,7 +34,7 @@ std::string text(double x) {
 }
 
 std::string text(const PatternView& v) {
-  return "[" + text(v.rows) + ", " + text(v.heads) + ", " + text(v.depth) + "]";
+  return internal::shape_text(v.rows, v.heads, v.depth);
 }
 
 [[noreturn]] void invalid(std::string_view op, const std::string& expected, const std::string& got,
@@ -113,8 +124,8 @@ template <class View>
 void check_shape(std::string_view op, const std::string& name, const View& v, std::int64_t rows,
                  std::int64_t heads, std::int64_t depth) {
   if (v.rows != rows || v.heads != heads || v.depth != depth) {
-    invalid(op, name + " of shape [" + text(rows) + ", " + text(heads) + ", " + text(depth) + "]",
-            "[" + text(v.rows) + ", " + text(v.heads) + ", " + text(v.depth) + "]");
+    invalid(op, name + " of shape " + internal::shape_text(rows, heads, depth),
+            internal::shape_text(v.rows, v.heads, v.depth));
   }
 }
 
@@ -328,8 +339,7 @@ void validate_partials(const Partials<T>& partials, std::string_view op, std::st
   const std::string what(name);
   if (partials.rows < 0 || partials.heads < 0 || partials.depth < 0) {
     invalid(op, what + " with sizes >= 0",
-            "[" + text(partials.rows) + ", " + text(partials.heads) + ", " + text(partials.depth) +
-                "]");
+            shape_text(partials.rows, partials.heads, partials.depth));
   }
   const std::int64_t n = product(op, partials.rows, partials.heads, "rows");
   const std::int64_t elements = product(op, n, partials.depth, "elements");

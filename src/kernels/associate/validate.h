@@ -3,11 +3,15 @@
 
 // Everything that is checked before a thread starts or an output is written.
 
+#include <string>
 #include <string_view>
 
 #include "hopfield/kernels/associate.h"
 
 namespace hopfield::internal {
+
+/// "[3, 1, 64]"
+std::string shape_text(std::int64_t rows, std::int64_t heads, std::int64_t depth);
 
 /// T must be the accumulation type of the inputs.
 template <class T>
