@@ -19,6 +19,19 @@ at::Tensor length_first(const at::Tensor& rows) {
 
 }  // namespace
 
+namespace internal {
+
+void convert(torch::nn::Module& module, std::optional<c10::ScalarType> dtype,
+             std::optional<c10::Device> device) {
+  TORCH_CHECK(
+      !device || !device->is_meta(),
+      "[Hopfield] expected a device with memory, got meta; LibTorch's modules cannot live there");
+  if (dtype) module.to(*dtype);
+  if (device) module.to(*device);
+}
+
+}  // namespace internal
+
 namespace functional {
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> hopfield_core_forward(
@@ -157,8 +170,7 @@ void HopfieldCoreImpl::reset() {
         torch::nn::Linear(torch::nn::LinearOptions(heads * p, *out_dim()).bias(options.bias())));
   }
   reset_parameters();
-  if (options.dtype()) to(*options.dtype());
-  if (options.device()) to(*options.device());
+  internal::convert(*this, options.dtype(), options.device());
 }
 
 void HopfieldCoreImpl::reset_parameters() {

@@ -3,6 +3,8 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "hopfield/torch/ops/retrieve.h"
 #include "torch/nn/core_math.h"
@@ -122,10 +124,7 @@ void fill_report(HopfieldOutput& report, const ops::RetrieveResult& result) {
 
 /// Rows [B * L, ...] back to [B, L, ...], in every tensor of the report that has rows.
 void unflatten_rows(HopfieldOutput& report, std::int64_t batch, std::int64_t length) {
-  for (at::Tensor* one :
-       {&report.retrieved, &report.final_state, &report.lse, &report.energy, &report.entropy,
-        &report.largest, &report.largest_index, &report.top, &report.top_index,
-        &report.metastable_size, &report.steps, &report.reason}) {
+  for (at::Tensor* one : row_tensors(report)) {
     if (!one->defined()) continue;
     auto sizes = one->sizes().vec();
     sizes.erase(sizes.begin());
@@ -166,7 +165,118 @@ at::Tensor projected_matrix(const at::Tensor& value, std::int64_t batch, std::in
   return value.expand({batch, value.size(1), heads, value.size(3)}).transpose(1, 2);
 }
 
+/// Appends the learned bias pattern (never in compat mode, defect B3) and the zero pattern.
+struct Appended {
+  std::int64_t extra = 0;
+  at::Tensor order;    ///< ragged: where each row comes from; see appended_order
+  at::Tensor offsets;  ///< of the longer bags
+};
+Appended append_extra(Projected& p, const Patterns& key, const HopfieldCoreForwardFuncOptions& o,
+                      const PartNames& names) {
+  const bool bias = o.compat() == Compat::kNone && o.bias_k().defined() && o.bias_v().defined();
+  Appended out;
+  out.extra = (bias ? 1 : 0) + (o.add_zero_attn() ? 1 : 0);
+  out.offsets = key.offsets;
+  if (out.extra == 0) return out;
+  if (key.ragged()) {
+    out.order = appended_order(key.offsets, p.key.size(0), out.extra);
+    out.offsets = key.offsets + at::arange(key.offsets.size(0), key.offsets.options()) * out.extra;
+  }
+  const at::Tensor none;
+  const std::int64_t heads = o.num_heads();
+  const at::Tensor keys =
+      extra_rows(bias ? o.bias_k() : none, o.add_zero_attn(), heads, p.key, "bias_k", names);
+  const at::Tensor values =
+      extra_rows(bias ? o.bias_v() : none, o.add_zero_attn(), heads, p.value, "bias_v", names);
+  p.key = append_rows(p.key, keys, out.order);
+  p.value = append_rows(p.value, values, out.order);
+  return out;
+}
+
+/// Padding mask [N] of ragged stored patterns, for the rows with the appended ones.
+at::Tensor ragged_hidden(const at::Tensor& mask, std::int64_t num_stored, const Appended& appended,
+                         const PartNames& names) {
+  TORCH_CHECK(mask.dim() == 1 && mask.size(0) == num_stored &&
+                  (mask.scalar_type() == at::kBool || mask.scalar_type() == at::kByte),
+              "[", names.op, "] expected ", names.key_mask, " as bool or uint8 of shape [",
+              num_stored, "] with ragged patterns, got ", mask.scalar_type(), " ", mask.sizes());
+  const at::Tensor hidden = mask.ne(0);
+  if (appended.extra == 0) return hidden;
+  return at::cat({hidden, at::zeros({appended.extra}, hidden.options())})
+      .index_select(0, appended.order);
+}
+
+/// Ragged stored patterns, with states that are ragged, dense, or one dense set for all bags.
+HopfieldOutput ragged_stored_report(const Patterns& query, const Patterns& key, const Projected& p,
+                                    const Appended& appended, std::int64_t num_stored,
+                                    ops::RetrieveOptions r, const HopfieldRequest& request,
+                                    const PartNames& names) {
+  const std::int64_t bags = key.offsets.size(0) - 1;
+  at::Tensor states = p.query;
+  std::int64_t batch = -1, length = -1;
+  r.stored_offsets = appended.offsets;
+  if (query.ragged()) {
+    TORCH_CHECK(query.offsets.size(0) - 1 == bags, "[", names.op, "] expected as many bags of ",
+                names.query, " as of ", names.key, ", got ", query.offsets.size(0) - 1, " and ",
+                bags);
+    r.state_offsets = query.offsets;
+  } else if (states.size(0) == 1) {
+    states = states.squeeze(0);
+  } else {
+    TORCH_CHECK(states.size(0) == bags, "[", names.op, "] expected ", names.query,
+                " with a batch of ", bags, " or 1, got shape ", query.rows.sizes());
+    batch = states.size(0), length = states.size(1);
+    r.state_offsets = even_offsets(batch, length, states);
+    states = states.flatten(0, 1);
+  }
+  if (request.stored_pattern_padding_mask.defined()) {
+    r.hidden_stored = ragged_hidden(request.stored_pattern_padding_mask.to(p.key.device()),
+                                    num_stored, appended, names);
+  }
+  HopfieldOutput report;
+  fill_report(report, ops::retrieve(states, p.key, r));
+  if (batch >= 0) unflatten_rows(report, batch, length);
+  return report;
+}
+
+/// Ragged states over dense stored patterns: one set for all bags, or one a bag.
+HopfieldOutput ragged_states_report(const Patterns& query, const Patterns& key, const Projected& p,
+                                    const Appended& appended, std::int64_t num_stored,
+                                    ops::RetrieveOptions r, const HopfieldRequest& request,
+                                    const PartNames& names) {
+  const bool shared = p.key.size(0) == 1 && p.value.size(0) == 1;
+  const std::int64_t bags = query.offsets.size(0) - 1;
+  TORCH_CHECK(shared || (p.key.size(0) == bags && p.value.size(0) == bags), "[", names.op,
+              "] expected ", names.key, " with a batch of ", bags, " or 1, got shape ",
+              key.rows.sizes());
+  const Masks masks =
+      combine_masks(request.stored_pattern_padding_mask, {}, shared ? 1 : bags, p.query.size(-2),
+                    p.query.size(0), num_stored, appended.extra, p.query, names);
+  TORCH_CHECK(!masks.mask.defined(), "[", names.op, "] expected a bool or uint8 ", names.key_mask,
+              " with ragged states, got a floating one");
+  if (masks.hidden.defined()) r.hidden_stored = masks.hidden;
+  HopfieldOutput report;
+  if (!shared) {
+    r.state_offsets = query.offsets;
+    fill_report(report, ops::retrieve(p.query, p.key, r));
+    return report;
+  }
+  // Bags do not matter then: one dense bag of all rows.
+  fill_report(report, ops::retrieve(p.query.unsqueeze(0), p.key, r));
+  for (at::Tensor* one : row_tensors(report)) {
+    if (one->defined()) *one = one->squeeze(0);
+  }
+  if (report.association.defined()) report.association = report.association.squeeze(0);
+  return report;
+}
+
 }  // namespace
+
+std::array<at::Tensor*, 12> row_tensors(HopfieldOutput& report) {
+  return {&report.retrieved, &report.final_state,     &report.lse,           &report.energy,
+          &report.entropy,   &report.largest,         &report.largest_index, &report.top,
+          &report.top_index, &report.metastable_size, &report.steps,         &report.reason};
+}
 
 CoreOutput core_associate(const Patterns& query, const Patterns& key, const Patterns& value,
                           const HopfieldCoreForwardFuncOptions& o, const at::Tensor& beta,
@@ -178,6 +288,8 @@ CoreOutput core_associate(const Patterns& query, const Patterns& key, const Patt
       !(compat && ragged), "[", names.op,
       "] expected dense patterns with compat = \"hflayers-1.0.2\", got ragged ones; the reference "
       "has none");
+  TORCH_CHECK(!(ragged && request.association_mask.defined()), "[", names.op, "] expected no ",
+              names.mask, " with ragged patterns; hide patterns with ", names.key_mask);
   TORCH_CHECK(key.ragged() == value.ragged(), "[", names.op, "] expected ", names.key, " and ",
               names.value, " both ragged or both dense");
   TORCH_CHECK(key.rows.size(-2) == value.rows.size(-2) || o.static_k().defined(), "[", names.op,
@@ -197,128 +309,42 @@ CoreOutput core_associate(const Patterns& query, const Patterns& key, const Patt
     sizes[sizes.size() - 2] = heads;
     p.query = p.query.expand(sizes);
   }
-  if (!query.ragged() && !key.ragged()) check_batches(p.query, p.key, p.value, names);
-
-  // Appended rows: the learned bias pattern (never in compat mode, defect B3), the zero pattern.
-  const bool bias = !compat && o.bias_k().defined() && o.bias_v().defined();
+  if (!ragged) check_batches(p.query, p.key, p.value, names);
   const std::int64_t num_stored = p.key.size(-3);
-  const std::int64_t extra = (bias ? 1 : 0) + (o.add_zero_attn() ? 1 : 0);
-  at::Tensor order, offsets = key.offsets;
-  if (extra > 0) {
-    if (key.ragged()) {
-      order = appended_order(offsets, num_stored, extra);
-      offsets = offsets + at::arange(offsets.size(0), offsets.options()) * extra;
-    }
-    const at::Tensor no_bias;
-    p.key = append_rows(
-        p.key,
-        extra_rows(bias ? o.bias_k() : no_bias, o.add_zero_attn(), heads, p.key, "bias_k", names),
-        order);
-    p.value = append_rows(
-        p.value,
-        extra_rows(bias ? o.bias_v() : no_bias, o.add_zero_attn(), heads, p.value, "bias_v", names),
-        order);
-  }
+  const Appended appended = append_extra(p, key, o, names);
 
   CoreOutput out;
-  if (ragged) {
-    TORCH_CHECK(!request.association_mask.defined(), "[", names.op, "] expected no ", names.mask,
-                " with ragged patterns; hide patterns with ", names.key_mask);
-    ops::RetrieveOptions r = retrieve_options(o, beta, request);
-    at::Tensor states = p.query;
-    std::int64_t rows_batch = -1, rows_length = -1;
-    if (key.ragged()) {
-      r.stored_offsets = offsets;
-      const std::int64_t bags = offsets.size(0) - 1;
-      if (query.ragged()) {
-        TORCH_CHECK(query.offsets.size(0) == offsets.size(0), "[", names.op,
-                    "] expected as many bags of ", names.query, " as of ", names.key, ", got ",
-                    query.offsets.size(0) - 1, " and ", bags);
-        r.state_offsets = query.offsets;
-      } else if (states.size(0) == 1) {
-        states = states.squeeze(0);  // shared by all bags
-      } else {
-        TORCH_CHECK(states.size(0) == bags, "[", names.op, "] expected ", names.query,
-                    " with a batch of ", bags, " or 1, got shape ", query.rows.sizes());
-        rows_batch = states.size(0), rows_length = states.size(1);
-        r.state_offsets = even_offsets(rows_batch, rows_length, states);
-        states = states.flatten(0, 1);
-      }
-      if (request.stored_pattern_padding_mask.defined()) {
-        at::Tensor hidden = request.stored_pattern_padding_mask;
-        TORCH_CHECK(hidden.dim() == 1 && hidden.size(0) == num_stored &&
-                        (hidden.scalar_type() == at::kBool || hidden.scalar_type() == at::kByte),
-                    "[", names.op, "] expected ", names.key_mask, " as bool or uint8 of shape [",
-                    num_stored, "] with ragged patterns, got ", hidden.scalar_type(), " ",
-                    hidden.sizes());
-        hidden = hidden.to(p.key.device()).ne(0);
-        if (extra > 0)
-          hidden = at::cat({hidden, at::zeros({extra}, hidden.options())}).index_select(0, order);
-        r.hidden_stored = hidden;
-      }
-    } else if (p.key.size(0) == 1) {  // one dense set for all ragged states: bags do not matter
-      states = states.unsqueeze(0);
-      const Masks masks = combine_masks(request.stored_pattern_padding_mask, {}, 1, heads,
-                                        states.size(1), num_stored, extra, p.query, names);
-      if (masks.hidden.defined()) r.hidden_stored = masks.hidden;
-      if (masks.mask.defined()) r.mask = masks.mask;
-    } else {
-      TORCH_CHECK(p.key.size(0) == query.offsets.size(0) - 1 && p.value.size(0) == p.key.size(0),
-                  "[", names.op, "] expected ", names.key, " with a batch of ",
-                  query.offsets.size(0) - 1, " or 1, got shape ", key.rows.sizes());
-      const Masks masks = combine_masks(request.stored_pattern_padding_mask, {}, p.key.size(0),
-                                        heads, 1, num_stored, extra, p.query, names);
-      TORCH_CHECK(!masks.mask.defined(), "[", names.op, "] expected a bool or uint8 ",
-                  names.key_mask, " with ragged states");
-      if (masks.hidden.defined()) r.hidden_stored = masks.hidden.flatten();
-      r.stored_offsets = even_offsets(p.key.size(0), p.key.size(1), p.key);
-      r.state_offsets = query.offsets;
-      p.key = p.key.flatten(0, 1);
-      p.value = p.value.flatten(0, 1);
-    }
-    r.projections = p.value;
-    fill_report(out.report, ops::retrieve(states, p.key, r));
-    if (query.ragged() && !r.stored_offsets) {
-      unflatten_rows(out.report, 1, query.rows.size(0));
-      for (at::Tensor* one :
-           {&out.report.retrieved, &out.report.final_state, &out.report.lse, &out.report.energy,
-            &out.report.entropy, &out.report.largest, &out.report.largest_index, &out.report.top,
-            &out.report.top_index, &out.report.metastable_size, &out.report.association,
-            &out.report.steps, &out.report.reason}) {
-        if (one->defined()) *one = one->squeeze(0);
-      }
-    }
-    if (rows_batch >= 0) unflatten_rows(out.report, rows_batch, rows_length);
-    if (request.projected) out.report.projected = projected_matrix(p.value, 1, heads);
+  HopfieldRequest wanted = request;
+  wanted.association = request.association || want_mean_weights;
+  ops::RetrieveOptions r = retrieve_options(o, beta, wanted);
+  r.projections = p.value;
+  std::int64_t batch = 1;
+  if (key.ragged()) {
+    out.report =
+        ragged_stored_report(query, key, p, appended, num_stored, std::move(r), request, names);
+  } else if (query.ragged()) {
+    batch = p.value.size(0);
+    out.report =
+        ragged_states_report(query, key, p, appended, num_stored, std::move(r), request, names);
   } else {
-    const std::int64_t batch = std::min({p.query.size(0), p.key.size(0), p.value.size(0)}) == 0
-                                   ? 0
-                                   : std::max({p.query.size(0), p.key.size(0), p.value.size(0)});
+    batch = std::min({p.query.size(0), p.key.size(0), p.value.size(0)}) == 0
+                ? 0
+                : std::max({p.query.size(0), p.key.size(0), p.value.size(0)});
     const Masks masks =
         combine_masks(request.stored_pattern_padding_mask, request.association_mask, batch, heads,
-                      p.query.size(1), num_stored, extra, p.query, names);
+                      p.query.size(1), num_stored, appended.extra, p.query, names);
     at::Tensor dropped;
     if (compat) {
       out.report = compat_report(p, beta, masks, o, request, dropped);
     } else {
-      HopfieldRequest wanted = request;
-      wanted.association = request.association || want_mean_weights;
-      ops::RetrieveOptions r = retrieve_options(o, beta, wanted);
-      if (p.value.size(0) != p.key.size(0)) {  // the op wants one batch size for both
-        p.key = p.key.expand({batch, -1, -1, -1});
-        p.value = p.value.expand({batch, -1, -1, -1});
-      }
-      if (p.query.size(0) == 1 && p.key.size(0) == 1 && batch != 1)
-        p.query = p.query.expand({batch, -1, -1, -1});
-      r.projections = p.value;
       if (masks.hidden.defined()) r.hidden_stored = masks.hidden;
       if (masks.mask.defined()) r.mask = masks.mask;
       fill_report(out.report, ops::retrieve(p.query, p.key, r));
       dropped = out.report.association;
     }
     if (want_mean_weights) out.mean_weights = dropped.mean(1);
-    if (request.projected) out.report.projected = projected_matrix(p.value, batch, heads);
   }
+  if (request.projected) out.report.projected = projected_matrix(p.value, batch, heads);
 
   at::Tensor merged = out.report.retrieved.flatten(-2, -1);
   if (o.out_proj_weight().defined()) {

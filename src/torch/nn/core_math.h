@@ -3,6 +3,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <torch/nn/module.h>
+
+#include <array>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -31,7 +35,7 @@ struct Projected {
 };
 
 /// Step 3 and 4 of the forward: projections, static and connected patterns, association-space norm.
-Projected project(const Patterns& query, const Patterns& key, const Patterns& value,
+Projected project(Patterns query, Patterns key, Patterns value,
                   const functional::HopfieldCoreForwardFuncOptions& options,
                   const PartNames& names);
 
@@ -48,6 +52,14 @@ CoreOutput core_associate(const Patterns& query, const Patterns& key, const Patt
                           const functional::HopfieldCoreForwardFuncOptions& options,
                           const at::Tensor& beta, const HopfieldRequest& request,
                           bool want_mean_weights, const PartNames& names);
+
+/// The tensors of a report that have one entry a row.
+std::array<at::Tensor*, 12> row_tensors(HopfieldOutput& report);
+
+/// Moves a freshly drawn module to where and to what the options ask. Weights are drawn in the
+/// default type on the CPU first, so that a seed gives the same ones everywhere.
+void convert(torch::nn::Module& module, std::optional<c10::ScalarType> dtype,
+             std::optional<c10::Device> device);
 
 /// Both kinds of masks in one form for S' stored patterns of which the last `extra` are appended.
 struct Masks {

@@ -136,8 +136,31 @@ at::Tensor beta_tensor(const Scaling& scaling, std::int64_t num_heads, const at:
   return beta.to(like.device(), type);
 }
 
-Projected project(const Patterns& query, const Patterns& key, const Patterns& value,
+namespace {
+
+bool same_numbers(const at::Tensor& a, const at::Tensor& b) {
+  return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type() && at::equal(a, b);
+}
+
+/// With packed weights the reference projects parts that hold the same numbers from one of them.
+/// The values do not change, but the gradient of all goes to that one (and to the norm it came
+/// through), none to the others: defect B26. Fresh layers are in this state, as all norms start
+/// equal.
+void merge_equal_parts(Patterns& query, Patterns& key, Patterns& value,
+                       const HopfieldCoreForwardFuncOptions& o) {
+  if (o.compat() == Compat::kNone || o.use_separate_proj_weight() || o.key_as_static() ||
+      o.value_as_static() || !same_numbers(key.rows, value.rows)) {
+    return;
+  }
+  if (!o.query_as_static() && same_numbers(query.rows, key.rows)) key.rows = query.rows;
+  value.rows = key.rows;
+}
+
+}  // namespace
+
+Projected project(Patterns query, Patterns key, Patterns value,
                   const HopfieldCoreForwardFuncOptions& o, const PartNames& names) {
+  merge_equal_parts(query, key, value, o);
   const std::int64_t heads = o.num_heads();
   TORCH_CHECK(heads >= 1, "[", names.op, "] expected num_heads >= 1, got ", heads);
   const bool both_static = o.query_as_static() && o.key_as_static();

@@ -69,10 +69,10 @@ void normalize(internal::Patterns& part, bool on, torch::nn::LayerNorm& norm,
 
 /// Every tensor of the report that has a batch dimension loses it.
 void drop_batch(HopfieldOutput& out) {
-  for (at::Tensor* one :
-       {&out.output, &out.retrieved, &out.final_state, &out.lse, &out.energy, &out.entropy,
-        &out.largest, &out.largest_index, &out.top, &out.top_index, &out.metastable_size,
-        &out.association, &out.projected, &out.steps, &out.reason}) {
+  for (at::Tensor* one : internal::row_tensors(out)) {
+    if (one->defined()) *one = one->squeeze(0);
+  }
+  for (at::Tensor* one : {&out.output, &out.association, &out.projected}) {
     if (one->defined()) *one = one->squeeze(0);
   }
 }
@@ -223,8 +223,7 @@ void HopfieldImpl::reset() {
     scaling_ = learn ? register_parameter("scaling", beta) : register_buffer("scaling", beta);
   }
   reset_parameters();
-  if (options.dtype()) to(*options.dtype());
-  if (options.device()) to(*options.device());
+  internal::convert(*this, options.dtype(), options.device());
 }
 
 void HopfieldImpl::reset_parameters() {

@@ -4,6 +4,8 @@
 #include <c10/util/Exception.h>
 #include <torch/nn/init.h>
 
+#include "torch/nn/core_math.h"
+
 namespace hopfield::nn {
 
 HopfieldLayerImpl::HopfieldLayerImpl(const HopfieldLayerOptions& options_) : options(options_) {
@@ -34,8 +36,7 @@ void HopfieldLayerImpl::reset() {
       "hopfield",
       Hopfield(HopfieldOptions(options.arguments()).dtype(std::nullopt).device(std::nullopt)));
   reset_parameters();
-  if (options.dtype()) to(*options.dtype());
-  if (options.device()) to(*options.device());
+  internal::convert(*this, options.dtype(), options.device());
 }
 
 void HopfieldLayerImpl::reset_parameters() {

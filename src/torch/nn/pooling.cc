@@ -4,6 +4,8 @@
 #include <c10/util/Exception.h>
 #include <torch/nn/init.h>
 
+#include "torch/nn/core_math.h"
+
 namespace hopfield::nn {
 
 HopfieldPoolingImpl::HopfieldPoolingImpl(const HopfieldPoolingOptions& options_)
@@ -27,8 +29,7 @@ void HopfieldPoolingImpl::reset() {
       "hopfield",
       Hopfield(HopfieldOptions(options.arguments()).dtype(std::nullopt).device(std::nullopt)));
   reset_parameters();
-  if (options.dtype()) to(*options.dtype());
-  if (options.device()) to(*options.device());
+  internal::convert(*this, options.dtype(), options.device());
 }
 
 void HopfieldPoolingImpl::reset_parameters() {

@@ -157,6 +157,25 @@ TEST_F(HopfieldModule, CompatMixesAsTheReferenceDoes) {
   }
 }
 
+// B26: parts that hold the same numbers keep gradients of their own.
+TEST_F(HopfieldModule, EqualPartsKeepTheirGradients) {
+  const at::Tensor x = normal({2, 5, 6});
+  const auto gradients = [&](const char* compat) {
+    torch::manual_seed(kSeed);
+    Hopfield module(small().compat(compat));  // fresh: all three norms are the same map
+    module->forward(x).square().sum().backward();
+    return std::vector<at::Tensor>{module->norm_stored_pattern->bias.grad(),
+                                   module->norm_state_pattern->bias.grad(),
+                                   module->norm_pattern_projection->bias.grad()};
+  };
+  const auto own = gradients("none"), merged = gradients("hflayers-1.0.2");
+  EXPECT_FALSE(merged[0].defined());
+  EXPECT_FALSE(merged[2].defined());
+  ASSERT_TRUE(own[0].defined() && own[1].defined() && own[2].defined());
+  EXPECT_GT(own[2].abs().max().item<double>(), 0);
+  EXPECT_TRUE(near(merged[1], own[0] + own[1] + own[2]));
+}
+
 // B3: the learned bias pattern is one more stored pattern; p != d has a bias_v that fits.
 TEST_F(HopfieldModule, BiasPatternCounts) {
   Hopfield module =
@@ -522,9 +541,17 @@ TEST_F(HopfieldModule, TypesAndDevices) {
   EXPECT_EQ(Hopfield(HopfieldOptions(6).dtype(at::kBFloat16))
                 ->association_core->in_proj_weight.scalar_type(),
             at::kBFloat16);
-  Hopfield meta(HopfieldOptions(6).device(at::Device(at::kMeta)).pattern_size(3));
-  EXPECT_TRUE(meta->association_core->q_proj_weight.is_meta());
-  EXPECT_TRUE(meta->norm_state_pattern->weight.is_meta());
+  EXPECT_TRUE(Hopfield(HopfieldOptions(6).device(at::Device(at::kCPU)))
+                  ->association_core->in_proj_weight.is_cpu());
+  EXPECT_TRUE(holds(message_of([] { Hopfield(HopfieldOptions(6).device(at::Device(at::kMeta))); }),
+                    "meta"));
+  // One seed, one set of weights, whatever the type.
+  torch::manual_seed(5);
+  const at::Tensor single = Hopfield(HopfieldOptions(6))->association_core->in_proj_weight;
+  torch::manual_seed(5);
+  const at::Tensor twice =
+      Hopfield(HopfieldOptions(6).dtype(at::kDouble))->association_core->in_proj_weight;
+  EXPECT_TRUE(at::equal(single.to(at::kDouble), twice));
 }
 
 }  // namespace
