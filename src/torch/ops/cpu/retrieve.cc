@@ -142,11 +142,13 @@ RetrieveResult run_forward(const Tensor& states, const Tensor& stored, const Ret
     hopfield::retrieve(inputs.associations(), inputs.update_options(), out, report, core_options());
   } else {
     associate(inputs.associations(), out, core_options());
-    r.steps.zero_();
-    r.reason = (r.lse == -std::numeric_limits<double>::infinity())
-                   .to(at::kByte)
-                   .mul_(static_cast<std::int64_t>(StopReason::kEmpty));
-    static_assert(static_cast<int>(StopReason::kStepLimit) == 0);
+    for (std::int64_t& n : span_of<std::int64_t>(r.steps)) n = 0;
+    const std::span<const T> lse = const_span_of<T>(r.lse);
+    const std::span<StopReason> reason = reasons_of(r.reason);
+    for (std::size_t row = 0; row < lse.size(); ++row) {
+      const bool empty = lse[row] == -std::numeric_limits<T>::infinity();
+      reason[row] = empty ? StopReason::kEmpty : StopReason::kStepLimit;
+    }
   }
   r.state = r.state.to(states.scalar_type());
   if (r.final_state.defined()) r.final_state = r.final_state.to(states.scalar_type());
@@ -204,13 +206,14 @@ RetrieveGradients run_backward(const BackwardArguments& a) {
   const Arrived<T> arrived(a);
   const at::TensorOptions type = a.states.options().dtype(kType<T>);
   const auto like = [&](bool needed, const Tensor& x) {
-    return needed ? at::zeros(x.sizes(), type) : Tensor();
+    return needed ? at::empty(x.sizes(), type) : Tensor();  // the core writes every element
   };
   const Tensor states = like(a.need[0], inputs.states());
   const Tensor stored = like(a.need[1], inputs.stored());
   const Tensor projections = like(a.need[2] && o.projections, inputs.projections());
   const Tensor beta = like(a.need[3], o.beta);
   const Tensor mask = like(a.need[4] && o.mask, o.mask ? *o.mask : o.beta);
+  if (mask.defined()) mask.zero_();  // and adds to this one
 
   AssociateGradients<T> gradients;
   gradients.states = writable<T>(states);
