@@ -28,6 +28,8 @@
 // Both are written to be included once for every target.
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+//
+#include "hwy/cache_control.h"
 
 #ifndef HOPFIELD_KERNELS_SIMD_TARGETS_H_
 #define HOPFIELD_KERNELS_SIMD_TARGETS_H_
@@ -115,8 +117,8 @@ struct ExpConstants<double> {
                                            1.6666666666666667456e-1, 0.5};
 };
 
-/// exp(x). At most 1 ULP off where the result is normal (tests/unit/kernels asserts it); 0 where it
-/// would be subnormal, so exactly 0 for -inf; +inf above 88.3 (f32), 709.4 (f64); NaN stays.
+/// exp(x). At most 1.25 ULP off where the result is normal (tests/unit/kernels asserts it); 0 where
+/// it would be subnormal, so exactly 0 for -inf; +inf above 88.3 (f32), 709.4 (f64); NaN stays.
 template <class D, class V>
 HWY_INLINE V Exp(D d, V x) {
   using T = hn::TFromD<D>;

@@ -225,18 +225,6 @@ HWY_INLINE Vec<T> load_blocks(const BlockPointers<T>& from, int64_t offset) {
   }
 }
 
-/// Asks for the patterns that the next call will transpose. Addresses past the end do no harm, but
-/// are no pointers.
-template <class T>
-HWY_INLINE void prefetch_next(const BlockPointers<T>& from, int64_t stride, int64_t k) {
-  const int64_t row = kLanes<T> + k / kBlockLanes<T> % kBlockLanes<T>;
-  for (int b = 0; b < kBlocks<T>; ++b) {
-    const auto address = reinterpret_cast<std::uintptr_t>(from.at[b]) +
-                         static_cast<std::uintptr_t>(row * stride) * sizeof(T);
-    hwy::Prefetch(reinterpret_cast<const T*>(address));
-  }
-}
-
 /// Transposes kLanes patterns of `depth` components into columns `width` apart.
 template <class T>
 HWY_INLINE void transpose(const T* from, int64_t stride, int64_t depth, T* to, int64_t width) {
@@ -246,7 +234,6 @@ HWY_INLINE void transpose(const T* from, int64_t stride, int64_t depth, T* to, i
   int64_t k = 0;
   for (; k + kBlockLanes<T> <= depth; k += kBlockLanes<T>) {
     T* const column = to + k * width;
-    prefetch_next(blocks, stride, k);
     if constexpr (sizeof(T) == 4) {
       const hn::RepartitionToWide<Tag<T>> pair;
       const Vec<T> a0 = load_blocks(blocks, 0);
@@ -296,11 +283,22 @@ HWY_INLINE void pack_group(const char* from, DType dtype, int64_t row_bytes, int
   }
 }
 
+/// Reads one element of each cache line, in the order of memory. The transposition that follows
+/// reads in another order, which the prefetchers of the CPU do not foresee.
+inline void touch(const char* from, int64_t row_bytes, int64_t rows, int64_t bytes) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const volatile char* const row = from + r * row_bytes;
+    for (int64_t i = 0; i < bytes; i += 64) (void)row[i];
+  }
+}
+
 template <class T>
 void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
                   T* to) {
   if (depth == 0) return;  // `from` may be null
   const auto bytes = row_stride * static_cast<int64_t>(dtype_bytes(dtype));
+  touch(static_cast<const char*>(from), bytes, rows,
+        depth * static_cast<int64_t>(dtype_bytes(dtype)));
   for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
     const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
     for (int64_t v = 0; v < width; v += kLanes<T>) {

@@ -58,7 +58,7 @@ std::vector<T> exp_of(const TileKernels<T>& kernels, std::vector<T> x) {
   return x;
 }
 
-TYPED_TEST(SimdTiles, ExpErrsByAtMostOneUlp) {
+TYPED_TEST(SimdTiles, ExpErrsByAtMostItsStatedUlp) {
   using T = TypeParam;
   this->on_every_target([](const TileKernels<T>& kernels) {
     const double low = sizeof(T) == 4 ? -87.3 : -708.3, high = sizeof(T) == 4 ? 88.2 : 709.3;
@@ -76,7 +76,7 @@ TYPED_TEST(SimdTiles, ExpErrsByAtMostOneUlp) {
           static_cast<double>(std::fabs(static_cast<long double>(y[i]) - exact) / ulp);
       worst = std::max(worst, error);
     }
-    EXPECT_LE(worst, 1.0);
+    EXPECT_LE(worst, 1.25);  // the bound that kernels/simd.h states
     testing::Test::RecordProperty(std::string("worst_ulp_") + kernels.name, std::to_string(worst));
   });
 }
