@@ -140,6 +140,8 @@ class Trials {
     const double limit =
         options_.tolerance * statistics_.spread +
         16 * static_cast<double>(std::numeric_limits<T>::epsilon()) * statistics_.norm_max;
+    // Whole numbers first: a share of all cues must come out as exactly 1.
+    std::int64_t num_identified = 0, num_recovered = 0, sum_steps = 0, sum_size = 0;
     std::vector<double> errors, pattern(depth()), found(depth());
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
       internal::load_row(patterns_, chosen_[i], 0, pattern.data());
@@ -154,11 +156,15 @@ class Trials {
         internal::load_row(patterns_, largest_index[i], 0, found.data());
         identified = found == pattern;
       }
-      trial.identified += identified / cues;
-      trial.recovered += (identified && errors.back() <= limit) / cues;
-      trial.steps_mean += static_cast<double>(steps[i]) / cues;
-      trial.metastable_size_mean += static_cast<double>(size[i]) / cues;
+      num_identified += identified;
+      num_recovered += identified && errors.back() <= limit;
+      sum_steps += steps[i];
+      sum_size += size[i];
     }
+    trial.identified = static_cast<double>(num_identified) / cues;
+    trial.recovered = static_cast<double>(num_recovered) / cues;
+    trial.steps_mean = static_cast<double>(sum_steps) / cues;
+    trial.metastable_size_mean = static_cast<double>(sum_size) / cues;
     std::sort(errors.begin(), errors.end());
     trial.error_max = errors.back();
     trial.error_median = (errors[(errors.size() - 1) / 2] + errors[errors.size() / 2]) / 2;
