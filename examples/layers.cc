@@ -104,9 +104,13 @@ int main() {
                                pooling->forward_ragged(bags.values, bags.offsets));
   std::cout << "saved and loaded: " << (equal ? "the same output" : "another output") << "\n";
 
-  // 5. A learned table of 32 patterns, with the energy of every state.
+  // 5. A learned table of 32 patterns as a layer of a network; its association comes with the
+  // output.
   HopfieldLayer lookup(HopfieldLayerOptions(8).quantity(32).update_steps_max(3));
-  const at::Tensor energy = lookup->energy(bags.values.narrow(0, 0, 4));
-  std::cout << "energies of 4 states: " << energy.detach().squeeze(1) << "\n";
+  hopfield::nn::HopfieldRequest request;
+  request.association = request.energy = true;
+  const hopfield::nn::HopfieldOutput out = lookup->associate(bags.values.narrow(0, 0, 4), request);
+  std::cout << "lookup: output " << out.output.sizes() << ", association "
+            << out.association.sizes() << ", energy " << out.energy.sizes() << "\n";
   return exact && equal && accuracy > 0.9 ? 0 : 1;
 }

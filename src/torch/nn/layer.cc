@@ -21,8 +21,8 @@ void HopfieldLayerImpl::reset() {
                                  ? options.hidden_size().value_or(input_size / options.num_heads())
                                  : options.stored_pattern_size().value_or(input_size);
   const auto sizes = [&](std::int64_t last) {
-    return batch_first() ? std::vector<std::int64_t>{1, quantity(), last}
-                         : std::vector<std::int64_t>{quantity(), 1, last};
+    return options.batch_first() ? std::vector<std::int64_t>{1, quantity(), last}
+                                 : std::vector<std::int64_t>{quantity(), 1, last};
   };
   lookup_weights =
       register_parameter("lookup_weights", at::zeros(sizes(depth)), options.trainable());
@@ -57,7 +57,7 @@ HopfieldOutput HopfieldLayerImpl::associate(const at::Tensor& input,
   TORCH_CHECK(input.defined(), "[HopfieldLayer] expected an input, got an undefined tensor");
   const at::Tensor& targets = target_weights.defined() ? target_weights : lookup_weights;
   if (input.dim() == 2) {
-    const std::int64_t batch_dim = batch_first() ? 0 : 1;
+    const std::int64_t batch_dim = options.batch_first() ? 0 : 1;
     return hopfield->associate(
         {lookup_weights.squeeze(batch_dim), input, targets.squeeze(batch_dim)}, request);
   }

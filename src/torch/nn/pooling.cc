@@ -21,8 +21,8 @@ void HopfieldPoolingImpl::reset() {
       options.state_pattern_as_static()
           ? options.hidden_size().value_or(*options.input_size() / options.num_heads())
           : *options.input_size();
-  const auto sizes = batch_first() ? std::vector<std::int64_t>{1, quantity(), depth}
-                                   : std::vector<std::int64_t>{quantity(), 1, depth};
+  const auto sizes = options.batch_first() ? std::vector<std::int64_t>{1, quantity(), depth}
+                                           : std::vector<std::int64_t>{quantity(), 1, depth};
   pooling_weights = register_parameter("pooling_weights", at::zeros(sizes), options.trainable());
   // The inner module draws its weights before ours, in the device and type of ours at the end.
   hopfield = register_module(
@@ -46,7 +46,7 @@ void HopfieldPoolingImpl::pretty_print(std::ostream& stream) const {
 
 at::Tensor HopfieldPoolingImpl::flatten(const at::Tensor& output, bool unbatched) const {
   if (unbatched) return output.flatten();
-  if (batch_first()) return output.flatten(1);
+  if (options.batch_first()) return output.flatten(1);
   // (quantity, B, O): the reference flattens this as it is (defect B11).
   if (options.compat() != Compat::kNone) return output.flatten(1);
   return output.transpose(0, 1).flatten(1);
@@ -62,7 +62,8 @@ HopfieldOutput HopfieldPoolingImpl::associate(const HopfieldInput& input,
   const bool unbatched = !input.stored_offsets.defined() && input.stored_pattern.dim() == 2;
   HopfieldInput full = input;
   full.state_offsets = at::Tensor();
-  full.state_pattern = unbatched ? pooling_weights.squeeze(batch_first() ? 0 : 1) : pooling_weights;
+  full.state_pattern =
+      unbatched ? pooling_weights.squeeze(options.batch_first() ? 0 : 1) : pooling_weights;
   HopfieldOutput out = hopfield->associate(full, request);
   out.output = flatten(out.output, unbatched);
   return out;

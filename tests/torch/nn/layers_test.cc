@@ -1,4 +1,5 @@
 #include <ATen/Functions.h>
+#include <ATen/record_function.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/linear.h>
@@ -59,33 +60,82 @@ TEST_F(Layers, PoolingFlattensBySample) {
   EXPECT_EQ(compat->forward(x).sizes(), at::IntArrayRef({3, 12}));
 }
 
-// The table is normalised and projected once a call: its projection is an [1, quantity, ..] tensor
-// that no batch size enlarges. Shown by the gradient's way back, which a hook on the weights sees
-// once, and by the rows that reach the layer norm.
-TEST_F(Layers, StaticWeightsAreProjectedOnceABatch) {
-  HopfieldLayer layer = lively(HopfieldLayer(layer_options().quantity(7)));
-  const at::Tensor x = normal({8, 3, 6});
-  nn::HopfieldRequest request;
-  request.projected = true;
-  const at::Tensor projected = layer->associate(x, request).projected;
-  EXPECT_EQ(projected.sizes(), at::IntArrayRef({8, 2, 7, 3}));
-  EXPECT_EQ(projected.stride(0), 0);  // one table, seen by all samples
-  const at::Tensor stacked = at::cat([&] {
-    std::vector<at::Tensor> one;
-    for (std::int64_t b = 0; b < 8; ++b) one.push_back(layer->forward(x.narrow(0, b, 1)));
-    return one;
-  }());
-  EXPECT_TRUE(at::equal(layer->forward(x), stacked));
+/// Entries that go through the linear maps and norms while it lives.
+class EntryCount {
+ public:
+  EntryCount() {
+    handle_ = at::addThreadLocalCallback(
+        at::RecordFunctionCallback(
+            [](const at::RecordFunction& call) -> std::unique_ptr<at::ObserverContext> {
+              const std::string name = call.name();
+              if (name == "aten::linear" || name == "aten::layer_norm")
+                count_ += call.inputs()[0].toTensor().numel();
+              return nullptr;
+            })
+            .needsInputs(true)
+            .scopes({at::RecordScope::FUNCTION}));
+    count_ = 0;
+  }
+  ~EntryCount() { at::removeCallback(handle_); }
+  EntryCount(const EntryCount&) = delete;
+  EntryCount& operator=(const EntryCount&) = delete;
+  std::int64_t count() const { return count_; }
 
-  HopfieldPooling pooling = lively(HopfieldPooling(pooling_options().quantity(3)));
-  std::int64_t elements = 0;
-  const at::Tensor values = normal({8, 5, 6});
-  // final_state keeps the projected states: with no updates every sample has the very same.
-  const nn::HopfieldOutput out = pooling->associate(values);
-  for (std::int64_t b = 1; b < 8; ++b)
-    EXPECT_TRUE(at::equal(out.final_state[b], out.final_state[0]));
-  elements = out.final_state[0].numel();
-  EXPECT_EQ(elements, 3 * 2 * 3);
+ private:
+  at::CallbackHandle handle_;
+  inline static thread_local std::int64_t count_ = 0;
+};
+
+// The learned patterns are normalised and projected once a call, not once a sample.
+TEST_F(Layers, StaticWeightsAreProjectedOnceABatch) {
+  constexpr std::int64_t kBatch = 8, kDepth = 6;
+  HopfieldLayer layer = lively(HopfieldLayer(layer_options().quantity(7)));
+  const at::Tensor x = normal({kBatch, 3, kDepth});
+  {
+    const EntryCount entries;
+    layer->forward(x);
+    // States: norm, query, out projection. Table: twice a norm, key and value projection.
+    EXPECT_EQ(entries.count(), 3 * kBatch * 3 * kDepth + 4 * 7 * kDepth);
+  }
+  HopfieldPooling pooling = lively(HopfieldPooling(pooling_options().quantity(4)));
+  {
+    const EntryCount entries;
+    pooling->forward(x);
+    EXPECT_EQ(entries.count(), 4 * kBatch * 3 * kDepth + 2 * 4 * kDepth + kBatch * 4 * kDepth);
+  }
+  {
+    const EntryCount entries;
+    pooling->forward_ragged(x.flatten(0, 1), offsets_of({0, 3, 6, 9, 12, 15, 18, 21, 24}));
+    EXPECT_EQ(entries.count(), 4 * kBatch * 3 * kDepth + 2 * 4 * kDepth + kBatch * 4 * kDepth);
+  }
+  std::vector<at::Tensor> alone;
+  for (std::int64_t b = 0; b < kBatch; ++b) alone.push_back(layer->forward(x.narrow(0, b, 1)));
+  EXPECT_TRUE(at::equal(layer->forward(x), at::cat(alone)));
+}
+
+TEST_F(Layers, HaveThePropertiesOfTheReference) {
+  HopfieldPooling pooling(
+      pooling_options().quantity(3).hidden_size(4).output_size(5).normalize_state_pattern_affine(
+          false));
+  EXPECT_EQ(pooling->quantity(), 3);
+  EXPECT_EQ(pooling->input_size(), 6);
+  EXPECT_EQ(pooling->hidden_size(), 4);
+  EXPECT_EQ(pooling->output_size(), 5);
+  EXPECT_EQ(pooling->output_depth(), 15);
+  EXPECT_TRUE(pooling->normalize_state_pattern());
+  EXPECT_FALSE(pooling->normalize_state_pattern_affine());
+  HopfieldLayer layer(layer_options()
+                          .quantity(3)
+                          .stored_pattern_size(4)
+                          .pattern_projection_size(5)
+                          .lookup_weights_as_separated(true));
+  EXPECT_EQ(layer->stored_pattern_dim(), 4);
+  EXPECT_EQ(layer->state_pattern_dim(), 6);
+  EXPECT_EQ(layer->pattern_projection_dim(), 5);
+  EXPECT_EQ(layer->lookup_weights.sizes(), at::IntArrayRef({1, 3, 4}));
+  EXPECT_EQ(layer->target_weights.sizes(), at::IntArrayRef({1, 3, 5}));
+  EXPECT_FALSE(layer->state_pattern_as_static());
+  EXPECT_EQ(layer->update_steps_max(), std::vector<std::int64_t>{0});
 }
 
 TEST_F(Layers, LayerIsTheHopfieldWithItsTableAsStored) {

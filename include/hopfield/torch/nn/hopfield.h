@@ -184,6 +184,42 @@ class HopfieldImpl : public torch::nn::Cloneable<HopfieldImpl> {
 
 TORCH_MODULE(Hopfield);
 
+/// The reference's properties, for layers around an inner `hopfield`.
+template <class Derived>
+class HopfieldProperties {
+ public:
+  at::Tensor scaling() const { return inner().scaling(); }
+  std::optional<std::int64_t> stored_pattern_dim() const { return inner().stored_pattern_dim(); }
+  std::optional<std::int64_t> state_pattern_dim() const { return inner().state_pattern_dim(); }
+  std::optional<std::int64_t> pattern_projection_dim() const {
+    return inner().pattern_projection_dim();
+  }
+  std::optional<std::int64_t> input_size() const { return inner().input_size(); }
+  std::optional<std::int64_t> hidden_size() const { return inner().hidden_size(); }
+  /// O as the reference reports it; output_depth() is the true depth of the output.
+  std::optional<std::int64_t> output_size() const { return inner().output_size(); }
+  std::optional<std::int64_t> pattern_size() const { return inner().pattern_size(); }
+  const std::vector<std::int64_t>& update_steps_max() const { return inner().update_steps_max(); }
+  const std::vector<double>& update_steps_eps() const { return inner().update_steps_eps(); }
+  bool batch_first() const { return inner().batch_first(); }
+  bool stored_pattern_as_static() const { return inner().stored_pattern_as_static(); }
+  bool state_pattern_as_static() const { return inner().state_pattern_as_static(); }
+  bool pattern_projection_as_static() const { return inner().pattern_projection_as_static(); }
+  bool normalize_stored_pattern() const { return inner().normalize_stored_pattern(); }
+  bool normalize_stored_pattern_affine() const { return inner().normalize_stored_pattern_affine(); }
+  bool normalize_state_pattern() const { return inner().normalize_state_pattern(); }
+  bool normalize_state_pattern_affine() const { return inner().normalize_state_pattern_affine(); }
+  bool normalize_pattern_projection() const { return inner().normalize_pattern_projection(); }
+  bool normalize_pattern_projection_affine() const {
+    return inner().normalize_pattern_projection_affine();
+  }
+  bool normalize_hopfield_space() const { return inner().normalize_hopfield_space(); }
+  bool normalize_hopfield_space_affine() const { return inner().normalize_hopfield_space_affine(); }
+
+ private:
+  const HopfieldImpl& inner() const { return *static_cast<const Derived&>(*this).hopfield; }
+};
+
 }  // namespace hopfield::nn
 
 #endif  // HOPFIELD_TORCH_NN_HOPFIELD_H_

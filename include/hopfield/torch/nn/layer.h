@@ -21,7 +21,8 @@ namespace hopfield::nn {
 /// Cost     the table is normalised and projected once a call, whatever B.
 /// Masks    the padding mask (B, quantity) hides entries of the table.
 /// Errors, threads: as Hopfield. Interface of hflayers.HopfieldLayer.
-class HopfieldLayerImpl : public torch::nn::Cloneable<HopfieldLayerImpl> {
+class HopfieldLayerImpl : public torch::nn::Cloneable<HopfieldLayerImpl>,
+                          public HopfieldProperties<HopfieldLayerImpl> {
  public:
   explicit HopfieldLayerImpl(std::int64_t input_size)
       : HopfieldLayerImpl(HopfieldLayerOptions(input_size)) {}
@@ -50,13 +51,7 @@ class HopfieldLayerImpl : public torch::nn::Cloneable<HopfieldLayerImpl> {
   ConvergenceReport convergence(const at::Tensor& input, const HopfieldRequest& request = {});
 
   std::int64_t quantity() const { return options.quantity(); }
-  bool batch_first() const { return options.batch_first(); }
-  std::optional<std::int64_t> input_size() const { return hopfield->input_size(); }
-  std::optional<std::int64_t> hidden_size() const { return hopfield->hidden_size(); }
-  std::optional<std::int64_t> output_size() const { return hopfield->output_size(); }
-  std::optional<std::int64_t> pattern_size() const { return hopfield->pattern_size(); }
   std::optional<std::int64_t> output_depth() const { return hopfield->output_depth(); }
-  at::Tensor scaling() const { return hopfield->scaling(); }
 
   HopfieldLayerOptions options;
   at::Tensor lookup_weights;  ///< (1, quantity, k) or (quantity, 1, k)

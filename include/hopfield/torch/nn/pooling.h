@@ -22,7 +22,8 @@ namespace hopfield::nn {
 ///          projection's bias `quantity` times.
 /// Cost     the pooling weights are normalised and projected once a call, whatever B.
 /// Errors, threads: as Hopfield. Interface of hflayers.HopfieldPooling.
-class HopfieldPoolingImpl : public torch::nn::Cloneable<HopfieldPoolingImpl> {
+class HopfieldPoolingImpl : public torch::nn::Cloneable<HopfieldPoolingImpl>,
+                            public HopfieldProperties<HopfieldPoolingImpl> {
  public:
   explicit HopfieldPoolingImpl(std::int64_t input_size)
       : HopfieldPoolingImpl(HopfieldPoolingOptions(input_size)) {}
@@ -61,13 +62,6 @@ class HopfieldPoolingImpl : public torch::nn::Cloneable<HopfieldPoolingImpl> {
   ConvergenceReport convergence(const HopfieldInput& input, const HopfieldRequest& request = {});
 
   std::int64_t quantity() const { return options.quantity(); }
-  bool batch_first() const { return options.batch_first(); }
-  std::optional<std::int64_t> input_size() const { return hopfield->input_size(); }
-  std::optional<std::int64_t> hidden_size() const { return hopfield->hidden_size(); }
-  /// O of one pooling pattern, as the reference reports it; see output_depth.
-  std::optional<std::int64_t> output_size() const { return hopfield->output_size(); }
-  std::optional<std::int64_t> pattern_size() const { return hopfield->pattern_size(); }
-  at::Tensor scaling() const { return hopfield->scaling(); }
   /// True depth of the output: quantity times the inner module's.
   std::optional<std::int64_t> output_depth() const;
 
