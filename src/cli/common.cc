@@ -86,7 +86,26 @@ std::string usage_message(const CLI::App& program, const CLI::ParseError& error)
   return error.what();
 }
 
+class StoppableExecutor final : public Executor {
+ public:
+  StoppableExecutor(Executor& threads, const Context& context)
+      : threads_(threads), context_(context) {}
+  int concurrency() const override { return threads_.concurrency(); }
+  void run(std::int64_t count, const std::function<void(std::int64_t)>& task) override {
+    threads_.run(count, [&](std::int64_t i) {
+      stop_if_cancelled(context_);
+      task(i);
+    });
+  }
+
+ private:
+  Executor& threads_;
+  const Context& context_;
+};
+
 int run_selected(Context& context) {
+  context.stoppable_executor = std::make_unique<StoppableExecutor>(
+      context.executor() != nullptr ? *context.executor() : default_executor(), context);
   const int status = context.selected ? context.selected() : static_cast<int>(kOk);
   std::cout.flush();
   if (!std::cout || std::fflush(stdout) != 0) {

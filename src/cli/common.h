@@ -42,6 +42,10 @@ struct Context {
   std::unique_ptr<Executor> owned_executor;
   Executor* executor() const { return owned_executor.get(); }
 
+  /// The same threads, but work on them ends with kCancelled soon after the user wanted out: for
+  /// library calls that take no `cancelled` callback. Set by run_program, never null in a command.
+  std::unique_ptr<Executor> stoppable_executor;
+
   /// The command that the command line chose; run_program runs it.
   std::function<int()> selected;
 };

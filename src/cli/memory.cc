@@ -230,7 +230,8 @@ int run_stat(const StatArguments& a, const Context& context) {
   if (!a.quick) memory.verify();
   if (measured) {
     stop_if_cancelled(context);
-    const AdviceOptions options = affordable_advice(memory, a.expect, context.executor());
+    const AdviceOptions options =
+        affordable_advice(memory, a.expect, context.stoppable_executor.get());
     advice = advise_beta(memory.patterns(), options);
     stop_if_cancelled(context);
     json.update(statistics(memory, advice.statistics));

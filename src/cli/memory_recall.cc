@@ -101,8 +101,8 @@ double parse_beta(const std::string& text) {
 Beta choose(double given, const store::MemoryFile& memory, const std::string& expect,
             const Context& context) {
   if (given > 0) return {given, "given"};
-  const BetaAdvice advice =
-      advise_beta(memory.patterns(), affordable_advice(memory, expect, context.executor()));
+  const BetaAdvice advice = advise_beta(
+      memory.patterns(), affordable_advice(memory, expect, context.stoppable_executor.get()));
   return {advice.beta, std::string(beta_source_name(advice.source))};
 }
 
@@ -145,7 +145,7 @@ Recalled recall(const store::MemoryFile& memory, const std::vector<float>& cues,
     report.energies = part(all.energy_cue);
     report.num_energies = 1;
     AssociateOptions options;
-    options.executor = context.executor();
+    options.executor = context.stoppable_executor.get();
     retrieve(in, update, out, report, options);
   }
   for (std::int64_t& steps : all.steps) ++steps;  // the last association updated, too

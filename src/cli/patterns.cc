@@ -155,23 +155,29 @@ void add_expect(CLI::App& command, std::string& expect) {
 
 AdviceOptions affordable_advice(const store::MemoryFile& memory, const std::string& expect,
                                 Executor* executor) {
-  constexpr double kProducts = 5e10;
+  constexpr double kProducts = 1e11;
+  constexpr std::int64_t kFewestCues = 16, kMostCues = 256;
   const double pass =
       static_cast<double>(memory.num_patterns()) * static_cast<double>(memory.depth());
-  const auto within = [pass](double products, std::int64_t low, std::int64_t high) {
-    return static_cast<std::int64_t>(
-        std::clamp(products / pass, static_cast<double>(low), static_cast<double>(high)));
-  };
   AdviceOptions options;
   options.executor = executor;
   options.cue = expect == "noisy"    ? CueKind::kNoisy
                 : expect == "hidden" ? CueKind::kHidden
                                      : CueKind::kCovered;
   options.num_betas = 16;
-  const double passes_a_cue =
-      2.0 * static_cast<double>(options.num_betas * (options.update_steps + 1));
-  options.num_cues = within(kProducts / passes_a_cue, 16, 256);
-  options.statistics.num_compared = within(kProducts, 64, 4096);
+  // A pass multiplies each pattern twice: score, then mean.
+  const auto cues_within = [&options, pass] {
+    const std::int64_t passes = options.num_betas * (options.update_steps + 1);
+    return kProducts / (2 * static_cast<double>(passes) * pass);
+  };
+  if (cues_within() < kFewestCues) {  // a large memory: a coarser grid and fewer updates
+    options.num_betas = 8;
+    options.update_steps = 1;
+  }
+  options.num_cues =
+      static_cast<std::int64_t>(std::clamp(cues_within(), double{kFewestCues}, double{kMostCues}));
+  options.statistics.num_compared =
+      static_cast<std::int64_t>(std::clamp(kProducts / pass / 2, 64.0, 4096.0));
   return options;
 }
 

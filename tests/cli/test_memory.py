@@ -521,6 +521,22 @@ class Faults(MemoryTest):
             self.assertRegex(error, r"^hopfield: error: .*interrupted")
             self.assertEqual(self.names(), before)
 
+    def test_an_interrupt_during_a_long_recall_ends_it(self):
+        self.write_large()
+        self.expect(0, "memory", "create", "large.npy", "-o", "m.safetensors")
+        # Two passes of 20,000 cues over 40,000 patterns: 2e11 operations, so it is still at work.
+        self.write("c.npy", npy_bytes([0.5] * (self.WIDE * 20000), [20000, self.WIDE]))
+        before = self.names()
+        process = subprocess.Popen([PROGRAM, "memory", "recall", "m.safetensors", "--cue", "c.npy", "--beta", "0.001",
+                                    "--json", "r.json"],
+                                   cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        output, error = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, output + error)
+        self.assertRegex(error, r"^hopfield: error: .*interrupted; nothing was written\n$")
+        self.assertEqual(self.names(), before)
+
     def test_no_space_left_by_the_size_limit(self):
         self.write_large()
         before = self.names()
