@@ -119,6 +119,16 @@ struct TileKernels {
   void (*cosine_gradient_row)(const CosineGradientRow<T>&);
 };
 
+/// The entry of a target that this CPU lacks. Its own getter must not even be called: it is
+/// compiled for that target, too.
+template <class T>
+TileKernels<T> missing_kernels(const char* name) {
+  TileKernels<T> none{};
+  none.name = name;
+  none.supported = [] { return false; };
+  return none;
+}
+
 /// Every compiled table, best first.
 template <class T>
 std::span<const TileKernels<T>> tile_kernels();

@@ -23,7 +23,10 @@ namespace hopfield::internal {
 
 template <>
 std::span<const TileKernels<double>> tile_kernels<double>() {
-#define HOPFIELD_SIMD_TABLE(target_namespace, target) target_namespace::kernels_f64(),
+  static const auto runnable = hwy::SupportedTargets();
+#define HOPFIELD_SIMD_TABLE(target_namespace, target)        \
+  (runnable & target) != 0 ? target_namespace::kernels_f64() \
+                           : missing_kernels<double>(hwy::TargetName(target)),
   static const TileKernels<double> kTables[] = {HOPFIELD_SIMD_FOR_EACH_TARGET(HOPFIELD_SIMD_TABLE)};
 #undef HOPFIELD_SIMD_TABLE
   return kTables;
