@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "hopfield/base/error.h"
 #include "hopfield/base/version.h"
 #include "hopfield/report/format.h"
 
@@ -355,9 +356,9 @@ void bags_section(report::Page& page, const DemoResult& result) {
             "different folds need not share a scale, so the mean of the fold AUCs is the fairer "
             "number.")
       .begin_stack()
-      .plot(auc_bars(bags),
-            "All four were trained in this run, on the same folds, with the same input code and "
-            "training options.")
+      .plot(
+          auc_bars(bags),
+          "Trained in this run, on the same folds, with the same input code and training options.")
       .plot(fold_plot(cv), "A fold has " + std::to_string(smallest_fold(cv)) +
                                " bags or little more: one bag ranked differently moves its AUC "
                                "by hundredths.")
@@ -373,39 +374,65 @@ void bags_section(report::Page& page, const DemoResult& result) {
       "give.");
 }
 
+const RestorationRun& run_of(const DigitsResult& d, RestoreMethod method) {
+  const auto run = std::find_if(d.runs.begin(), d.runs.end(),
+                                [&](const RestorationRun& r) { return r.method == method; });
+  HOPFIELD_CHECK(run != d.runs.end());
+  return *run;
+}
+
+/// What the nearest neighbour says about the task.
+std::string rival_text(const DigitsResult& d) {
+  const auto count = static_cast<std::int64_t>(d.digits.count());
+  const std::int64_t nearest = run_of(d, RestoreMethod::kNearest).result.num_exact;
+  const std::int64_t memory = d.runs.front().result.num_exact;
+  // Comparing known parts exactly fails only where an earlier picture has the very same known part.
+  std::string text = "The nearest neighbour on the known part is the honest rival. It restores " +
+                     grouped(nearest) + " of " + grouped(count) + " exactly: ";
+  text += nearest == count ? "no two pictures of the set share their upper half, so comparing "
+                             "halves must find the right one. "
+                           : "the others share their upper half with an earlier picture, and "
+                             "nobody could tell them apart. ";
+  text +=
+      "The memory restores " + grouped(memory) +
+      " by its own dynamics, from one operation that also yields energy, probability and a "
+      "gradient. What is "
+      "lost when unknown pixels are passed off as known ones shows in the other rows of the table.";
+  return text;
+}
+
 void digits_section(report::Page& page, const DemoResult& result) {
   const DigitsResult& d = result.digits;
   const std::string count = grouped(static_cast<long long>(d.digits.count()));
-  const std::string rows =
-      std::to_string(d.hidden_rows) + " of " + std::to_string(d.digits.side) + " rows";
+  const std::string side = std::to_string(d.digits.side);
   page.section("Pictures restored");
-  page.paragraph("All " + count +
-                 " handwritten digits of the set (8 x 8 pixels, 17 greys) are stored as patterns. "
-                 "Then each is shown "
-                 "again with its lower half (" +
-                 rows +
-                 ") unknown, and the memory completes it. The first update "
-                 "compares the cue with the patterns only where it is known; the later ones "
-                 "compare whole pictures, "
-                 "until the picture moves by less than 0.00001. A recall is exact if all 64 "
-                 "pixels, rounded to the "
-                 "set's greys, equal the stored picture's.");
+  page.paragraph(
+      "All " + count + " handwritten digits of the set (" + side + " x " + side + " pixels, " +
+      std::to_string(d.digits.num_greys) +
+      " greys) are stored as patterns. Then each is shown again with its lower half (" +
+      std::to_string(d.hidden_rows) + " of " + side +
+      " rows) unknown, and the memory completes it. The first update compares the cue with the "
+      "patterns "
+      "only where it is known; the later ones compare whole pictures, until the picture moves by "
+      "less "
+      "than 0.00001. A recall is exact if all pixels, rounded to the set's greys, equal the stored "
+      "picture's.");
   page.pictures(
       example_grid(d),
-      "The first picture of each digit, and the two that the first update restored worst. "
-      "Hatched: unknown. A later update repairs what the first one blended.");
+      std::string(
+          "The first picture of each digit, then the two that the first update restored worst") +
+          (d.runs[0].result.num_exact < static_cast<std::int64_t>(d.digits.count())
+               ? " and up to four that were not restored. "
+               : ". ") +
+          "Hatched: unknown." +
+          (d.runs[0].result.num_exact > d.runs[1].result.num_exact
+               ? " Later updates repair what the first one blended."
+               : ""));
   page.table(restoration_table(d),
              "Every stored picture as a cue, lower half unknown. Errors in units of full ink. Beta "
              "is chosen from the "
              "stored patterns alone, the same for all cues.");
-  page.note(
-      "The nearest neighbour is the honest rival: no two pictures of the set share their upper "
-      "half, so comparing "
-      "known halves must find the right one, and does. The memory reaches the same by its own "
-      "dynamics, from one "
-      "operation that also yields energy, probability and a gradient. What it loses when unknown "
-      "pixels are "
-      "passed off as known ones is the difference between the rows of the table.");
+  page.note(rival_text(d));
   page.begin_row()
       .plot(beta_plot(d),
             "Small beta averages many pictures, large beta retrieves one. More updates reach exact "
@@ -426,14 +453,11 @@ void digits_section(report::Page& page, const DemoResult& result) {
             : "The same at a smaller beta: patterns blend, and the way down takes more updates.");
   }
   page.end_row();
-  const auto unit = std::find_if(d.runs.begin(), d.runs.end(), [](const RestorationRun& run) {
-    return run.method == RestoreMethod::kUnit;
-  });
-  if (unit != d.runs.end() &&
-      unit->result.num_exact < static_cast<std::int64_t>(d.digits.count())) {
-    page.pictures(failure_grid(d, *unit),
+  const RestorationRun& unit = run_of(d, RestoreMethod::kUnit);
+  if (unit.result.num_exact < static_cast<std::int64_t>(d.digits.count())) {
+    page.pictures(failure_grid(d, unit),
                   "Failures of the simpler way, in which unknown pixels count as mean pixels (" +
-                      unit->title + "): another digit with a similar upper half wins.");
+                      unit.title + "): the state settles elsewhere.");
   }
 }
 

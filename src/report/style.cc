@@ -80,7 +80,7 @@ th,td{text-align:left;padding:.38rem 1.25rem .38rem 0;border-bottom:1px solid va
 th:last-child,td:last-child{padding-right:0}
 th{font-weight:600;color:var(--hf-soft);border-bottom-color:var(--hf-soft);vertical-align:bottom;font-size:.9rem}
 tbody tr:last-child td{border-bottom:0}
-.hf-right{text-align:right;white-space:nowrap}
+.hf-right{text-align:right}td.hf-right{white-space:nowrap}
 .hf-strong td{font-weight:650}
 .hf-rule td{border-top:1px solid var(--hf-soft)}
 dl{display:grid;grid-template-columns:minmax(7rem,max-content) minmax(0,1fr);gap:.3rem 1.3rem;margin:1rem 0;font-size:.95rem}
@@ -101,6 +101,7 @@ footer{border-top:1px solid var(--hf-faint);color:var(--hf-soft);font-size:.9rem
 footer p{margin:.4rem 0}
 @media (max-width:30rem){.hf-page{padding:1.3rem .85rem 2rem}h1{font-size:1.6rem}figure{padding:.75rem .7rem .6rem}
 .hf-tiles{grid-template-columns:1fr 1fr;gap:.6rem}.hf-tile{padding:.65rem .75rem}.hf-tile b{font-size:1.4rem}.hf-tile:last-child:nth-child(odd){grid-column:1/-1}
+table{font-size:.88rem}th{font-size:.84rem}th,td{padding-right:.75rem}
 dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}}
 @media print{:root{color-scheme:light;
 --hf-ground:#fff;--hf-panel:#fff;--hf-text:#000;--hf-soft:#444;--hf-faint:#bbb;--hf-grid:#ddd;

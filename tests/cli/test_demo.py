@@ -81,6 +81,7 @@ class Demo(DemoTest):
         self.assertEqual(found["exact_recalls"], 40)  # random pictures lie far apart
         self.assertEqual(len(found["bags"]["baselines"]), 3)
         self.assertEqual(found["bags"]["folds_origin"], "data/mil/elephant_folds.csv")
+        self.assertIn("NOT the folds", (self.folder / "report.html").read_text())  # made-up ones are not skl0
         page = (self.folder / "report.html").read_text()
         self.assertIn(f"{found['auc_mean']:.3f}", page)
         self.assertIn("data/digits/digits.csv.gz", page)
