@@ -250,9 +250,7 @@ void add_cv(CLI::App& noun, Context& context) {
   const auto arguments = std::make_shared<CvArguments>();
   auto handle = std::make_shared<CLI::App*>();
   CLI::App& command = add_command(
-      noun, context, "cv",
-      "Cross-validate HopfieldPooling and baselines on the same folds. Fold k tests, fold k + 1 "
-      "stops the training, the others train.",
+      noun, context, "cv", "Cross-validate HopfieldPooling and baselines on the same folds",
       {"hopfield mil cv examples/mil.csv --num-folds 5 --seed 1",
        "hopfield mil cv examples/mil.csv --num-folds 3 --baselines none --json -"},
       [&context, arguments, handle] {
@@ -325,12 +323,10 @@ int run_fit(const Context& context, FitArguments& arguments) {
 
 void add_fit(CLI::App& noun, Context& context) {
   const auto arguments = std::make_shared<FitArguments>();
-  CLI::App& command = add_command(
-      noun, context, "fit",
-      "Train a model on labelled bags and save it. When interrupted, the state so far is kept "
-      "beside the output, and --resume goes on from it.",
-      {"hopfield mil fit examples/mil.csv -o mil-model.safetensors --seed 1"},
-      [&context, arguments] { return run_fit(context, *arguments); });
+  CLI::App& command =
+      add_command(noun, context, "fit", "Train a model on labelled bags and save it",
+                  {"hopfield mil fit examples/mil.csv -o mil-model.safetensors --seed 1"},
+                  [&context, arguments] { return run_fit(context, *arguments); });
   add_data_arguments(command, arguments->data);
   command.add_option("-o,--output", arguments->output, "The model, a safetensors file")->required();
   command.add_option("--seed", arguments->options.seed, "Of weights, order and validation bags")
@@ -372,7 +368,7 @@ int run_predict(const UseArguments& arguments) {
 
 void add_predict(CLI::App& noun, Context& context) {
   const auto arguments = std::make_shared<UseArguments>();
-  CLI::App& command = add_command(noun, context, "predict", "Score bags with a saved model.",
+  CLI::App& command = add_command(noun, context, "predict", "Score bags with a saved model",
                                   {"hopfield mil predict mil-model.safetensors examples/mil.csv",
                                    "hopfield mil predict mil-model.safetensors examples/mil.csv "
                                    "-o scores.csv --json scores.json"},
@@ -426,7 +422,7 @@ void add_explain(CLI::App& noun, Context& context) {
   const auto arguments = std::make_shared<UseArguments>();
   arguments->output.clear();
   CLI::App& command = add_command(
-      noun, context, "explain", "Show which instances of each bag counted, and how much.",
+      noun, context, "explain", "Show which instances of each bag counted, and how much",
       {"hopfield mil explain mil-model.safetensors examples/mil.csv --bags b01,b02",
        "hopfield mil explain mil-model.safetensors examples/mil.csv --top 0 -o "
        "weights.csv"},

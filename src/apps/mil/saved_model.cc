@@ -31,9 +31,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kModelFormat = "hopfield-mil-model";
-constexpr const char* kCheckpointFormat = "hopfield-mil-checkpoint";
+constexpr const char* kModelFormat = "hopfield.mil-model";
+constexpr const char* kCheckpointFormat = "hopfield.mil-checkpoint";
 constexpr const char* kFormatVersion = "1";
+constexpr const char* kHeaderChecksum = "crc32.header";
 
 // ---------------------------------------------------------------- tensors to and from files
 
@@ -78,45 +79,51 @@ at::Tensor read_tensor(const store::SafetensorsFile& file, const store::TensorEn
   }
 }
 
-void write_tensors(const std::string& path, const NamedTensors& tensors,
-                   const std::map<std::string, std::string>& metadata) {
+/// Writes a file of ours: see docs/formats/mil-model.md.
+void write_file(const std::string& path, const char* format, const Json& description,
+                const NamedTensors& tensors) {
+  std::map<std::string, std::string> metadata = {
+      {"format", format},
+      {"version", kFormatVersion},
+      {"generator", std::string("hopfield ") + version()},
+      {"description", description.dump(-1, ' ', false, Json::error_handler_t::replace)},
+      {kHeaderChecksum, "00000000"}};
   std::vector<store::TensorData> data;
   NamedTensors alive;  // contiguous copies, where they are needed
   for (const auto& [name, tensor] : tensors) {
     alive.emplace_back(name, tensor.contiguous());
     data.push_back(tensor_data(name, alive.back().second));
+    metadata["crc32." + name] = store::crc32_text(store::crc32(data.back().data));
   }
-  store::write_safetensors(path, data, metadata);
+  store::write_safetensors(path, data, metadata, {IfExists::kReplace, kHeaderChecksum});
 }
 
-/// The description inside a file of ours.
+/// The description inside a file of ours, whose checksums are compared.
 Json read_description(const store::SafetensorsFile& file, const std::string& format) {
   const auto& metadata = file.metadata();
   const auto find = [&](const std::string& key) {
     const auto entry = metadata.find(key);
     return entry == metadata.end() ? std::string("nothing") : entry->second;
   };
-  if (find("format") != format) {
-    fail(ErrorCode::kCorruptData, "mil",
-         "expected the format " + format + " in " + file.path() + ", got " + find("format"));
-  }
-  if (find("format_version") != kFormatVersion) {
-    fail(ErrorCode::kUnsupported, "mil",
-         "expected version " + std::string(kFormatVersion) + " of the format in " + file.path() +
-             ", got " + find("format_version") + "; use the program that wrote it, or a newer one");
+  const auto expect = [&](bool ok, const std::string& expected, const std::string& found) {
+    if (!ok) {
+      fail(ErrorCode::kCorruptData, "mil",
+           "expected " + expected + " in " + file.path() + ", got " + found);
+    }
+  };
+  expect(find("format") == format, "the format " + format, find("format"));
+  expect(find("version") == kFormatVersion, std::string("version ") + kFormatVersion,
+         find("version") + "; use the program that wrote it, or a newer one");
+  expect(
+      metadata.contains(kHeaderChecksum) && store::header_checksum_matches(file, kHeaderChecksum),
+      "a header with its checksum", "another; the file is damaged");
+  for (const store::TensorEntry& entry : file.tensors()) {
+    expect(find("crc32." + entry.name) == store::crc32_text(store::crc32(file.bytes(entry))),
+           "the checksum of tensor '" + entry.name + "'", "another; the file is damaged");
   }
   Json json = Json::parse(find("description"), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) {
-    fail(ErrorCode::kCorruptData, "mil", "expected a JSON description in " + file.path());
-  }
+  expect(json.is_object(), "a JSON description", find("description"));
   return json;
-}
-
-std::map<std::string, std::string> metadata_of(const char* format, const Json& description) {
-  return {{"format", format},
-          {"format_version", kFormatVersion},
-          {"hopfield", version()},
-          {"description", description.dump(-1, ' ', false, Json::error_handler_t::replace)}};
 }
 
 // ---------------------------------------------------------------- input code
@@ -243,7 +250,7 @@ void SavedModel::save(const std::string& path) const {
                             {"num_features", state_->coder.num_features()},
                             {"feature_names", state_->feature_names},
                             {"trained_on", state_->origin}};
-  write_tensors(path, tensors, metadata_of(kModelFormat, description));
+  write_file(path, kModelFormat, description, tensors);
 }
 
 SavedModel SavedModel::load(const std::string& path) {
@@ -451,7 +458,7 @@ class Fitter {
         tensors.emplace_back(member_prefix(m) + name, tensor);
       }
     }
-    write_tensors(options_.checkpoint_path, tensors, metadata_of(kCheckpointFormat, description()));
+    write_file(options_.checkpoint_path, kCheckpointFormat, description(), tensors);
     fail(ErrorCode::kCancelled, "mil fit",
          "interrupted after " + std::to_string(epochs) + " epochs, which are kept in " +
              options_.checkpoint_path + "; the same command with --resume goes on from there");

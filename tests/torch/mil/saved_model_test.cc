@@ -107,23 +107,14 @@ TEST(SavedModel, DamagedFilesAreRefusedNotTrusted) {
     if (at != std::string::npos) text.replace(at, from.size(), to);
     return folder.write("bad", text);
   };
-  EXPECT_ERROR(SavedModel::load(replaced("hopfield-mil-model", "hopfield-mil-madel")), kCorruptData,
+  EXPECT_ERROR(SavedModel::load(replaced("hopfield.mil-model", "hopfield.mil-madel")), kCorruptData,
                "format");
-  EXPECT_ERROR(SavedModel::load(replaced("thermometer", "thermometre")), kCorruptData, "bad");
-  EXPECT_ERROR(SavedModel::load(replaced("member0.output.weight", "member0.output.weighs")),
-               kCorruptData, "member0.output.weight");
+  EXPECT_ERROR(SavedModel::load(replaced("thermometer", "thermometre")), kCorruptData, "checksum");
   EXPECT_ERROR(SavedModel::load(folder / "none"), kIo, "none");
-  // Flipping any one bit of the header either changes nothing that matters or is refused.
-  for (std::size_t byte = 8; byte < 1200; byte += 13) {
+  for (std::size_t byte = 0; byte < good.size(); byte += 41) {
     std::string text = good;
-    text[byte] = static_cast<char>(text[byte] ^ 1);
-    try {
-      (void)SavedModel::load(folder.write("flip", text));
-    } catch (const Error& error) {
-      EXPECT_TRUE(error.code() == ErrorCode::kCorruptData ||
-                  error.code() == ErrorCode::kUnsupported)
-          << error.what();
-    }
+    text[byte] = static_cast<char>(text[byte] ^ (1 << byte % 8));
+    EXPECT_ERROR(SavedModel::load(folder.write("flip", text)), kCorruptData, "flip");
   }
 }
 

@@ -1,0 +1,368 @@
+"""hopfield mil: what it writes, that it repeats itself, and how it fails."""
+
+import csv
+import gzip
+import io
+import json
+import math
+import os
+import pathlib
+import pty
+import random
+import select
+import signal
+import subprocess
+import time
+import unittest
+
+from support import PROGRAM, ProgramTest, read_safetensors
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+QUICK = ["--embedding", "8", "--heads", "2", "--head-size", "4", "--beta", "0,1"]
+
+
+def toy_rows(num_bags=24, seed=1):
+    """A header and rows of bags: one witness, high in x and y, makes a bag positive."""
+    rng = random.Random(seed)
+    rows = [["bag_id", "instance_id", "label", "x", "y", "z"]]
+    for bag in range(num_bags):
+        label = bag % 2
+        size = rng.randint(2, 5)
+        witness = rng.randrange(size) if label else -1
+        for i in range(size):
+            x, y, z = (round(rng.gauss(0, 1), 3) for _ in range(3))
+            if i == witness:
+                x, y = round(2.5 + x / 4, 3), round(2.5 + y / 4, 3)
+            elif x > 1:
+                y = -abs(y)
+            rows.append([f"b{bag}", str(i + 1), str(label), str(x), str(y), str(z)])
+    return rows
+
+
+def csv_text(rows):
+    return "".join(",".join(row) + "\n" for row in rows)
+
+
+def folds_text(num_bags=24, num_folds=3):
+    lines = ["bag_id,label,r0,r1"]
+    lines += [f"b{b},{b % 2},{b // 2 % num_folds},{b // 2 * 5 % 12 % num_folds}" for b in range(num_bags)]
+    return "\n".join(lines) + "\n"
+
+
+def without_times(text):
+    def strip(value):
+        if isinstance(value, dict):
+            return {k: strip(v) for k, v in value.items() if not k.startswith("seconds") and k != "command"}
+        return [strip(v) for v in value] if isinstance(value, list) else value
+
+    return strip(json.loads(text))
+
+
+class MilTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.rows = toy_rows()
+        self.write("d.csv", csv_text(self.rows))
+        self.write("folds.csv", folds_text())
+
+    def cv(self, *options, status=0, data="d.csv", **more):
+        return self.expect(status, "mil", "cv", data, *QUICK, "--epochs", "4", *options, **more)
+
+    def fit(self, *options, epochs=4, status=0, data="d.csv", **more):
+        return self.expect(status, "mil", "fit", data, "-o", "m.safetensors", "--num-folds", "4", *QUICK,
+                           "--epochs", epochs, *options, **more)
+
+    def predict(self, *options, data="d.csv", **more):
+        text = self.expect(0, "mil", "predict", "m.safetensors", data, *options, **more).stdout
+        return {row["bag_id"]: float(row["score"]) for row in csv.DictReader(io.StringIO(text))}
+
+
+class Cv(MilTest):
+    def test_prints_a_table_and_writes_json_and_a_page(self):
+        result = self.cv("--folds", "folds.csv", "--json", "r.json", "--report", "r.html")
+        for word in ("HopfieldPooling", "gated attention", "Wilcoxon", "24 bags (12 positive)", "r0", "r1"):
+            self.assertIn(word, result.stdout)
+        document = json.loads((self.folder / "r.json").read_text())
+        for key in ("auc_mean", "auc_sd", "repetitions", "baselines", "comparisons", "seed", "settings",
+                    "versions"):
+            self.assertIn(key, document)
+        self.assertEqual([b["model"] for b in document["baselines"]],
+                         ["mean_max", "attention", "gated_attention"])
+        repetitions = document["repetitions"]
+        self.assertEqual([r["name"] for r in repetitions], ["r0", "r1"])
+        self.assertAlmostEqual(document["auc_mean"], sum(r["auc"] for r in repetitions) / 2, places=12)
+        for repetition in repetitions:
+            folds = [fold["auc"] for fold in repetition["folds"]]
+            self.assertAlmostEqual(repetition["auc"], sum(folds) / 3, places=12)
+            self.assertEqual(sorted(bag for fold in repetition["folds"] for bag in fold["bags"]),
+                             list(range(24)))
+        self.assertIn("--folds folds.csv", document["command"])
+        page = (self.folder / "r.html").read_text()
+        self.assertTrue(page.startswith("<!DOCTYPE html>"))
+        self.assertIn("<svg", page)
+        self.assertIn("hopfield mil cv d.csv", page)
+        self.assertEqual(self.names(), ["d.csv", "folds.csv", "r.html", "r.json"])
+
+    def test_same_seed_same_bits_for_any_number_of_threads(self):
+        runs = [self.cv("--num-folds", "3", "--seed", "5", "--json", "-", "--threads", n).stdout
+                for n in ("1", "2", "2")]
+        self.assertEqual(without_times(runs[0]), without_times(runs[1]))
+        self.assertEqual(without_times(runs[1]), without_times(runs[2]))
+        other = self.cv("--num-folds", "3", "--seed", "6", "--json", "-").stdout
+        self.assertNotEqual(without_times(runs[0]), without_times(other))
+
+    def test_repetitions_are_chosen_by_name(self):
+        result = self.cv("--folds", "folds.csv", "--repetitions", "r1", "--baselines", "none", "--json", "-")
+        document = json.loads(result.stdout)
+        self.assertEqual([r["name"] for r in document["repetitions"]], ["r1"])
+        self.assertEqual(document["baselines"], [])
+        self.assertIsNone(document["auc_sd"])
+
+    def test_own_columns_and_formats_mean_the_same(self):
+        plain = without_times(self.cv("--folds", "folds.csv", "--json", "-").stdout)
+        header = ["slide", "tile", "cancer", "x", "y", "z", "note"]
+        text = csv_text([header] + [row + ["7"] for row in self.rows[1:]])
+        self.write("own.tsv.gz", gzip.compress(text.replace(",", "\t").encode()))
+        self.write("own_folds.csv", folds_text().replace("bag_id", "slide"))
+        result = self.cv("--bag-column", "slide", "--label-column", "cancer", "--instance-column", "tile",
+                         "--ignore", "note", "--folds", "own_folds.csv", "--json", "-", data="own.tsv.gz")
+        own = without_times(result.stdout)
+        self.assertEqual(own.pop("data")["features"], 3)
+        plain.pop("data")
+        self.assertEqual(own, plain)
+
+    def test_npy_gives_the_same_as_csv(self):
+        values = [float(cell) for row in self.rows[1:] for cell in row[3:]]
+        bags = [row[0] for row in self.rows[1:]]
+        offsets = [i for i, bag in enumerate(bags) if i == 0 or bags[i - 1] != bag] + [len(bags)]
+        self.write_npy("v.npy", values, [len(bags), 3])
+        self.write_npy("o.npy", offsets, [25], "<i8")
+        self.write_npy("l.npy", [b % 2 for b in range(24)], [24], "<i8")
+        options = ["--num-folds", "3", "--json", "-", "--baselines", "none"]
+        npy = without_times(self.cv("--offsets", "o.npy", "--labels", "l.npy", *options, data="v.npy").stdout)
+        text = without_times(self.cv(*options).stdout)
+        npy.pop("data"), text.pop("data")
+        self.assertEqual(npy, text)
+        self.expect(2, "mil", "cv", "v.npy", error=r"--offsets")
+        offsets[3] = offsets[2]
+        self.write_npy("o.npy", offsets, [25], "<i8")
+        self.expect(3, "mil", "cv", "v.npy", "--offsets", "o.npy", "--labels", "l.npy",
+                    error=r"at least one instance.*bag 3")
+
+    def test_settings_are_used_and_shown(self):
+        document = json.loads(self.cv("--num-folds", "3", "--json", "-", "--baselines", "none", "--model",
+                                      "attention", "--scale", "rank", "--members", "2").stdout)
+        self.assertEqual(document["model"], "attention")
+        self.assertEqual(document["settings"]["scale"], "rank")
+        self.assertEqual(document["settings"]["members"], 2)
+        self.assertEqual(document["settings"]["epochs"], 4)
+
+
+class Mistakes(MilTest):
+    def change(self, row, column, cell):
+        rows = [list(r) for r in self.rows]
+        rows[row][column] = cell
+        self.write("bad.csv", csv_text(rows))
+
+    def test_bad_data_is_named_by_place_and_leaves_no_file(self):
+        def refuse(status, message, *options, data="bad.csv"):
+            before = self.names()
+            self.cv("--num-folds", "3", "--json", "r.json", "--report", "r.html", *options, data=data,
+                    status=status, error=message)
+            self.assertEqual(self.names(), before)
+
+        self.change(2, 4, "NaN")
+        refuse(3, r"line 3, column 'y'")
+        self.change(2, 4, "")
+        refuse(3, r"line 3, column 'y'")
+        self.change(2, 2, "3")
+        refuse(3, r"line 3, column 'label'.*0 or 1")
+        self.change(2, 2, "1")
+        refuse(3, r"line 3, column 'label'.*whole bag")
+        self.change(2, 0, "b5")
+        refuse(3, r"'b0'.*left after line 2.*--sort-bags")
+        refuse(1, r"none\.csv", data="none.csv")
+        self.write("cut.csv.gz", gzip.compress(csv_text(self.rows).encode())[:-40])
+        refuse(3, r"cut\.csv\.gz", data="cut.csv.gz")
+        self.write("one.csv", csv_text([self.rows[0]] + [r[:2] + ["1"] + r[3:] for r in self.rows[1:]]))
+        refuse(3, r"class", data="one.csv")
+        self.write("constant.csv", csv_text([self.rows[0]] + [r[:3] + ["1", "1", "1"] for r in self.rows[1:]]))
+        refuse(3, r"constant", data="constant.csv")
+
+    def test_bags_apart_can_be_gathered(self):
+        rows = [self.rows[0]] + sorted(self.rows[1:], key=lambda r: r[1])
+        self.write("bad.csv", csv_text(rows))
+        self.cv("--num-folds", "3", data="bad.csv", status=3, error=r"--sort-bags")
+        gathered = self.cv("--num-folds", "3", "--sort-bags", "--json", "-", "--baselines", "none", data="bad.csv")
+        plain = self.cv("--num-folds", "3", "--json", "-", "--baselines", "none")
+        self.assertEqual(json.loads(gathered.stdout)["data"]["instances"],
+                         json.loads(plain.stdout)["data"]["instances"])
+
+    def test_bad_folds_are_named(self):
+        def refuse(message, old, new, status=3, *options):
+            self.write("f.csv", folds_text().replace(old, new))
+            self.cv("--folds", "f.csv", *options, status=status, error=message)
+
+        row_of_b7 = next(line for line in folds_text().splitlines() if line.startswith("b7,"))
+        refuse(r"none for bag 'b7'", row_of_b7 + "\n", "")
+        refuse(r"'b99'", "b7,", "b99,")
+        refuse(r"again", "b7,", "b6,")
+        self.cv("--folds", "folds.csv", "--repetitions", "r0,skl9", status=2, error=r"'skl9'")
+        self.cv("--repetitions", "r0", status=2, error=r"--folds")
+        lines = folds_text().splitlines()
+        one_class = [lines[0]] + [",".join(line.split(",")[:2] + [str(b % 2 + b // 12), "0"])
+                                  for b, line in enumerate(lines[1:])]
+        self.write("f.csv", "\n".join(one_class) + "\n")
+        self.cv("--folds", "f.csv", "--repetitions", "r0", status=3, error=r"both classes.*fold \d of 'r0'")
+
+    def test_bad_options_are_usage_errors(self):
+        for options, message in [
+            (["--beta", "-1"], r"beta >= 0, got -1"),
+            (["--beta", "1,2,3"], r"one beta"),
+            (["--scale", "log"], r"none, z, zclip, rank, thermometer, got 'log'"),
+            (["--model", "median"], r"got 'median'"),
+            (["--baselines", "svm"], r"got 'svm'"),
+            (["--epochs", "0"], r"epochs"),
+            (["--learning-rate", "0"], r"learning rate"),
+            (["--bag-dropout", "1"], r"bag dropout"),
+            (["--num-folds", "2"], r"num-folds"),
+            (["--features", "x,nix"], r"nix"),
+            (["--bag-column", "bag"], r"'bag'"),
+            (["--label-column", "lable"], r"'lable'"),
+            (["--json", "d.csv"], r"no input"),
+            (["--batchsize", "3"], r"--batch-size"),
+        ]:
+            with self.subTest(options):
+                self.expect(2, "mil", "cv", "d.csv", *options, error=message)
+
+    def test_unwritable_outputs_fail(self):
+        self.cv("--json", "no/such/folder/r.json", status=1, error=r"no/such/folder")
+        if os.path.exists("/dev/full"):
+            self.cv("--num-folds", "3", "--baselines", "none", "--json", "/dev/full", status=1, error=r"/dev/full")
+
+
+class FitPredictExplain(MilTest):
+    def test_model_predicts_and_explains(self):
+        result = self.fit(epochs=40)
+        self.assertRegex(result.stdout, r"trained on 18 bags; AUC [01]\.\d+ on 6 validation bags")
+        self.assertEqual(self.names(), ["d.csv", "folds.csv", "m.safetensors"])
+        metadata, tensors = read_safetensors(self.folder / "m.safetensors")
+        self.assertEqual(metadata["format"], "hopfield.mil-model")
+        self.assertEqual(json.loads(metadata["description"])["feature_names"], ["x", "y", "z"])
+        self.assertIn("member0.pooling.pooling_weights", tensors)
+        scores = self.predict()
+        self.assertEqual(list(scores), [f"b{b}" for b in range(24)])
+        self.expect(0, "mil", "predict", "m.safetensors", "d.csv", "-o", "p.csv", "--json", "p.json")
+        document = json.loads((self.folder / "p.json").read_text())
+        for row in document["bags"]:
+            self.assertEqual(row["score"], scores[row["bag_id"]])
+            self.assertAlmostEqual(row["probability"], 1 / (1 + math.exp(-row["score"])), places=12)
+        self.expect(0, "mil", "explain", "m.safetensors", "d.csv", "--top", "0", "-o", "e.csv", "--json", "e.json")
+        weights = {}
+        for row in csv.DictReader(io.StringIO((self.folder / "e.csv").read_text())):
+            weights.setdefault(row["bag_id"], []).append(float(row["weight"]))
+            columns = [float(v) for k, v in row.items() if k.startswith("weight_")]
+            self.assertAlmostEqual(float(row["weight"]), sum(columns) / 2, places=9)
+        for bag, column in weights.items():
+            self.assertAlmostEqual(sum(column), 1, places=5)
+            self.assertEqual(column, sorted(column, reverse=True))
+        self.assertEqual(json.loads((self.folder / "e.json").read_text())["bags"][3]["score"], scores["b3"])
+        text = self.expect(0, "mil", "explain", "m.safetensors", "d.csv", "--bags", "b3,b4", "--top", "1").stdout
+        self.assertRegex(text, r"b3 +1 .*\n.*b4 +0 ")
+        self.expect(2, "mil", "explain", "m.safetensors", "d.csv", "--bags", "b99", error=r"'b99'")
+
+    def test_features_are_found_by_name(self):
+        self.fit()
+        scores = self.predict()
+        rows = [[r[0], r[5], "11", r[4], r[3]] for r in self.rows[1:]]
+        self.write("other.csv", csv_text([["bag_id", "z", "more", "y", "x"]] + rows))
+        self.assertEqual(self.predict(data="other.csv"), scores)
+        self.write("less.csv", csv_text([["bag_id", "z", "y"]] + [[r[0], r[5], r[4]] for r in self.rows[1:]]))
+        self.expect(2, "mil", "predict", "m.safetensors", "less.csv", error=r"'x'")
+        self.expect(2, "mil", "predict", "m.safetensors", "d.csv", "--features", "x,y",
+                    error=r"3 features.*got 2")
+        self.write_npy("v.npy", [1.0] * 8, [4, 2])
+        self.write_npy("o.npy", [0, 4], [2], "<i8")
+        self.expect(2, "mil", "predict", "m.safetensors", "v.npy", "--offsets", "o.npy",
+                    error=r"3 features.*got 2")
+
+    def test_same_seed_same_file(self):
+        self.fit()
+        first = (self.folder / "m.safetensors").read_bytes()
+        self.fit()
+        self.assertEqual((self.folder / "m.safetensors").read_bytes(), first)
+        self.fit("--seed", "8")
+        self.assertNotEqual((self.folder / "m.safetensors").read_bytes(), first)
+
+    def test_damaged_models_are_bad_data(self):
+        self.fit()
+        good = (self.folder / "m.safetensors").read_bytes()
+        self.write("cut", good[: len(good) // 2])
+        self.expect(3, "mil", "predict", "cut", "d.csv", error=r"cut")
+        self.expect(3, "mil", "predict", "d.csv", "d.csv", error=r"d\.csv")
+        self.expect(1, "mil", "predict", "none", "d.csv", error=r"none")
+        self.expect(2, "mil", "predict", "m.safetensors", "d.csv", "-o", "m.safetensors", error=r"no input")
+
+    def test_examples_of_the_help_run_as_written(self):
+        (self.folder / "examples").mkdir()
+        self.write("examples/mil.csv", (ROOT / "examples" / "mil.csv").read_bytes())
+        for command in ("cv", "fit", "predict", "explain"):
+            text = self.expect(0, "mil", command, "--help").stdout
+            for line in text.splitlines():
+                self.assertLessEqual(len(line), 100, line)
+            for example in self.examples_of("mil", command):
+                self.expect(0, *example)
+
+
+class Interrupts(MilTest):
+    LONG = ["--epochs", "1200", "--patience", "0"]
+
+    def interrupt(self, *arguments):
+        """Starts the program with a terminal as standard error, sends SIGINT once the first progress shows."""
+        terminal, other_end = pty.openpty()
+        process = subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=other_end)
+        os.close(other_end)
+        shown, sent, deadline = b"", False, time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if not select.select([terminal], [], [], 0.2)[0]:
+                continue
+            try:
+                piece = os.read(terminal, 4096)
+            except OSError:  # the other end is closed: the program has ended
+                break
+            if not piece:
+                break
+            shown += piece
+            if b"/" in shown and not sent:
+                process.send_signal(signal.SIGINT)
+                sent = True
+        os.close(terminal)
+        process.stdout.close()
+        self.assertTrue(sent, shown)
+        self.assertEqual(process.wait(60), 130, shown)
+        return shown.decode(errors="replace")
+
+    def test_cv_leaves_nothing(self):
+        before = self.names()
+        shown = self.interrupt("mil", "cv", "d.csv", "--num-folds", "4", "--json", "r.json", "--report", "r.html",
+                               *QUICK, *self.LONG)
+        self.assertIn("nothing was written", shown)
+        self.assertEqual(self.names(), before)
+
+    def test_fit_leaves_a_checkpoint_that_can_be_resumed_to_the_same_bits(self):
+        options = ["mil", "fit", "d.csv", "-o", "m.safetensors", "--num-folds", "4", *QUICK, *self.LONG]
+        shown = self.interrupt(*options)
+        self.assertIn("--resume", shown)
+        self.assertEqual(self.names(), ["d.csv", "folds.csv", "m.safetensors.checkpoint"])
+        self.expect(2, *options, "--resume", "--seed", "4", error=r"same seed")
+        self.expect(0, *options, "--resume")
+        self.assertEqual(self.names(), ["d.csv", "folds.csv", "m.safetensors"])
+        resumed = (self.folder / "m.safetensors").read_bytes()
+        self.expect(0, *options)
+        self.assertEqual((self.folder / "m.safetensors").read_bytes(), resumed)
+        self.expect(1, *options, "--resume", error=r"m\.safetensors\.checkpoint")
+
+
+if __name__ == "__main__":
+    unittest.main()
