@@ -423,7 +423,7 @@ void add_explain(CLI::App& noun, Context& context) {
   arguments->output.clear();
   CLI::App& command = add_command(
       noun, context, "explain", "Show which instances of each bag counted, and how much",
-      {"hopfield mil explain mil-model.safetensors examples/mil.csv --bags b01,b02",
+      {"hopfield mil explain mil-model.safetensors examples/mil.csv --bags b001,b002",
        "hopfield mil explain mil-model.safetensors examples/mil.csv --top 0 -o "
        "weights.csv"},
       [arguments] { return run_explain(*arguments); });
