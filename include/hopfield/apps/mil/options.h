@@ -43,20 +43,20 @@ struct ModelOptions {
   Pooling pooling = Pooling::kHopfield;
   InputCode input_code = InputCode::kThermometer;
   std::int64_t levels = 4;                     ///< of the thermometer, 1..64
-  std::vector<std::int64_t> embedding = {32};  ///< widths; may be empty
+  std::vector<std::int64_t> embedding = {64};  ///< widths; may be empty
   std::int64_t num_heads = 8;                  ///< of HopfieldPooling
   std::int64_t head_size = 16;                 ///< depth of association and of projection, per head
   std::int64_t quantity = 1;                   ///< learned state patterns
-  std::vector<double> beta = {0, 0, 1, 1, 1, 10, 10, 10};  ///< one, or one a head; >= 0
-  std::int64_t attention_size = 32;                        ///< L of attention pooling
-  std::int64_t head_hidden = 0;  ///< hidden units of the output head; 0: linear
-  double head_dropout = 0;       ///< before the last layer
+  std::vector<double> beta = {0, 0, 0, 0, 1, 1, 1, 1};  ///< one, or one a head; >= 0
+  std::int64_t attention_size = 32;                     ///< L of attention pooling
+  std::int64_t head_hidden = 64;  ///< hidden units of the output head; 0: linear
+  double head_dropout = 0.5;      ///< before the last layer
 };
 
 struct TrainOptions {
-  double learning_rate = 1e-3;
+  double learning_rate = 2e-3;
   double learning_rate_decay = 0.98;  ///< factor an epoch
-  double weight_decay = 0.01;         ///< on weights, not on biases and normalisations
+  double weight_decay = 0.1;          ///< on weights, not on biases and normalisations
   std::int64_t batch_size = 32;       ///< bags a step
   std::int64_t epochs = 60;           ///< at most
   std::int64_t patience =
