@@ -5,10 +5,10 @@ JOBS ?= $(shell nproc)
 BUILD := build
 # `make build CCACHE=1` compiles through ccache: a gain for rebuilds, a loss for the first build.
 LAUNCHER := $(if $(CCACHE),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-# Warnings are errors in CI only.
+# Warnings are errors in CI only, and in the release build only: sanitizers make the compiler warn falsely.
 WERROR := $(if $(CI),-DHOPFIELD_WERROR=ON)
 export CCACHE_SLOPPINESS := pch_defines,time_macros
-CONFIGURE = cmake --preset $(1) $(LAUNCHER) $(WERROR) > $(2).configure.log 2>&1 || { cat $(2).configure.log; exit 1; }
+CONFIGURE = cmake --preset $(1) $(LAUNCHER) $(3) > $(2).configure.log 2>&1 || { cat $(2).configure.log; exit 1; }
 
 .PHONY: help setup configure build demo test test-release test-asan test-tsan bench format clean
 
@@ -20,7 +20,7 @@ setup: ## install Debian packages and the virtual environment with LibTorch (ide
 	@tools/setup
 
 configure: setup
-	@$(call CONFIGURE,release,$(BUILD))
+	@$(call CONFIGURE,release,$(BUILD),$(WERROR))
 
 build: configure ## build libraries and the program build/bin/hopfield
 	@cmake --build $(BUILD) -j $(JOBS) --target hopfield hopfield_torch_program
@@ -36,8 +36,9 @@ test-release: configure ## the release tests alone
 	@cmake --build $(BUILD) -j $(JOBS)
 	@tools/run-tests release
 
-test-asan: setup ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(call CONFIGURE,asan,build-asan)
+# The core only so far: the torch layer and the program have not yet been seen clean under ASan.
+test-asan: setup ## the core under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(call CONFIGURE,asan,build-asan,-DHOPFIELD_TORCH=OFF)
 	@cmake --build build-asan -j $(JOBS)
 	@tools/run-tests asan
 

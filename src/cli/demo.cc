@@ -64,7 +64,8 @@ std::string found_file(const std::vector<std::string>& folders, const std::strin
            ", got none; run tools/fetch-demo-data, or name a folder that has it with --data");
 }
 
-/// Whether these are the test folds skl0 of the published experiments on Elephant, by their FNV-1a hash.
+/// Whether these are the test folds skl0 of the published experiments on Elephant, by their FNV-1a
+/// hash.
 bool are_published_folds(const std::vector<int>& folds) {
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (const int fold : folds) hash = (hash ^ static_cast<std::uint64_t>(fold)) * 0x100000001b3u;

@@ -251,7 +251,7 @@ class BackwardCheck {
     }
     if (std::string text = hidden_is_zero(first); !text.empty()) return text;
     if (std::string text = bag_alone(first, saved, share_bias); !text.empty()) return text;
-    return judge_values ? values(first, share_bias) : "";
+    return judge_values ? values(first) : "";
   }
 
  private:
@@ -282,7 +282,7 @@ class BackwardCheck {
     return rule.verdict();
   }
 
-  std::string values(const AllGradients<T>& ours, bool share_bias) const {
+  std::string values(const AllGradients<T>& ours) const {
     for (const std::string& text :
          {compare("gradient of stored", ours.view.stored, naive_.stored, truth_.stored,
                   floors_.stored),
@@ -315,7 +315,6 @@ class BackwardCheck {
     for (std::size_t at = 0; at < sums.size(); ++at) {
       bias.add(ours.bias[static_cast<std::int64_t>(at)], naive_sums[at], sums[at], floors_.bias);
     }
-    (void)share_bias;
     return bias.verdict();
   }
 

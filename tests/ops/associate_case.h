@@ -113,8 +113,8 @@ class AssociateProblem {
   Layout layout_ = Layout::kDense;
 };
 
-/// One bag of `in` as a problem of its own: its rows, masks and stored patterns by offset pointers.
-/// `keep` holds what the result points to.
+/// One bag of `in` as a problem of its own: its rows, masks and stored patterns by offset pointers
+/// into what `in` points to.
 Associations one_bag(const Associations& in, std::int64_t bag);
 
 /// One row (state within the bag) of a one-bag problem.

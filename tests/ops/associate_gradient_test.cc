@@ -193,7 +193,7 @@ Gradients analytic(const Problem& p, std::size_t which, const std::string& targe
 struct GradientCase {
   Similarity similarity;
   Separation separation;
-  const char* name;
+  std::string name;
 };
 
 class AssociateGradient : public ::testing::TestWithParam<GradientCase> {};
@@ -249,32 +249,22 @@ TEST_P(AssociateGradient, EqualsCentralDifferencesForEveryInputAndOutput) {
 
 std::vector<GradientCase> gradient_cases() {
   std::vector<GradientCase> cases;
-  const std::pair<Similarity, const char*> similarities[] = {
-      {Similarity::kDot, "Dot"},
-      {Similarity::kCosine, "Cosine"},
-      {Similarity::kNegativeSquaredDistance, "NegativeSquaredDistance"}};
-  static const std::vector<std::string> kNames = [] {
-    std::vector<std::string> names;
-    for (const char* a : {"Dot", "Cosine", "Distance"}) {
-      for (const char* b : {"Softmax", "Sparsemax", "Entmax15", "TopKSoftmax", "Max"}) {
-        names.push_back(std::string(a) + b);
-      }
-    }
-    return names;
-  }();
-  std::size_t i = 0;
-  for (const auto& [similarity, unused] : similarities) {
-    for (const Separation separation :
-         {Separation::kSoftmax, Separation::kSparsemax, Separation::kEntmax15,
-          Separation::kTopKSoftmax, Separation::kMax}) {
-      cases.push_back({similarity, separation, kNames[i++].c_str()});
+  for (const auto& [similarity, first] : {std::pair{Similarity::kDot, "Dot"},
+                                          {Similarity::kCosine, "Cosine"},
+                                          {Similarity::kNegativeSquaredDistance, "Distance"}}) {
+    for (const auto& [separation, second] : {std::pair{Separation::kSoftmax, "Softmax"},
+                                             {Separation::kSparsemax, "Sparsemax"},
+                                             {Separation::kEntmax15, "Entmax15"},
+                                             {Separation::kTopKSoftmax, "TopKSoftmax"},
+                                             {Separation::kMax, "Max"}}) {
+      cases.push_back({similarity, separation, std::string(first) + second});
     }
   }
   return cases;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AssociateGradient, ::testing::ValuesIn(gradient_cases()),
-                         [](const auto& tested) { return std::string(tested.param.name); });
+                         [](const auto& tested) { return tested.param.name; });
 
 // At a tie of the largest norms, M^2 / 2 passes its gradient to the first of them.
 TEST(AssociateGradientOfEnergy, OfEqualNormsTheFirstVisibleGetsIt) {

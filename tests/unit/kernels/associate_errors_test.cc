@@ -1,5 +1,6 @@
 // Every way to misuse `associate` and its family: the code, the message, and outputs left alone.
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -335,6 +336,39 @@ TEST(AssociateErrors, OfTargets) {
     }
   }
   EXPECT_TRUE(known.untouched());
+}
+
+// Every compiled target that this CPU lacks (there may be none) says so, and why.
+TEST(AssociateErrors, OfTargetsThatThisCpuCannotRun) {
+  const auto runnable = associate_targets();
+  Call call;
+  std::string names;
+  try {
+    call.options.target = "abacus";
+    associate(call.in, call.out, call.options);
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    const std::string before = "among ";
+    const std::size_t begin = what.find(before) + before.size();
+    names = what.substr(begin, what.find(", got abacus") - begin) + ", ";
+  }
+  for (std::size_t at = 0, comma; (comma = names.find(", ", at)) != std::string::npos;
+       at = comma + 2) {
+    const std::string name = names.substr(at, comma - at);
+    if (std::find(runnable.begin(), runnable.end(), name) != runnable.end()) continue;
+    const std::string start =
+        "[associate] expected a CPU that runs the target " + name + ", got one where ";
+    try {
+      call.options.target = name;
+      associate(call.in, call.out, call.options);
+      ADD_FAILURE() << name << " is not runnable and yet it ran";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      EXPECT_EQ(std::string(error.what()).find(start), 0u) << error.what();
+      EXPECT_GT(std::string(error.what()).size(), start.size()) << "no reason is given";
+    }
+  }
+  EXPECT_TRUE(call.untouched());
 }
 
 TEST(AssociateErrors, OfPartials) {
