@@ -1,9 +1,13 @@
 #include "hopfield/base/executor.h"
 
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <atomic>
+#include <memory>
+#include <mutex>
 
 #include "hopfield/base/error.h"
 
@@ -17,6 +21,20 @@ class SerialExecutor final : public Executor {
     for (std::int64_t i = 0; i < count; ++i) task(i);
   }
 };
+
+/// Lets oneTBB start as many threads as were asked for: its own limit is the number of cores, and
+/// it prints a warning beyond. A lower limit that the program set itself stays in force.
+void allow_threads(int num_threads) {
+  static std::mutex mutex;
+  static std::unique_ptr<oneapi::tbb::global_control> allowed;
+  static int limit = oneapi::tbb::info::default_concurrency();
+  const std::lock_guard lock(mutex);
+  if (num_threads <= limit) return;
+  auto wider = std::make_unique<oneapi::tbb::global_control>(
+      oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(num_threads));
+  allowed = std::move(wider);
+  limit = num_threads;
+}
 
 class TbbExecutor final : public Executor {
  public:
@@ -62,6 +80,7 @@ Executor& default_executor() {
 std::unique_ptr<Executor> make_executor(int num_threads) {
   require(num_threads >= 1, "make_executor",
           "expected num_threads >= 1, got " + std::to_string(num_threads));
+  allow_threads(num_threads);
   return std::make_unique<TbbExecutor>(num_threads);
 }
 

@@ -307,6 +307,18 @@ void check_output(const std::string& path, const std::vector<std::string>& input
   }
 }
 
+void check_new_output(const std::string& path, const std::vector<std::string>& inputs, bool force) {
+  check_output(path, inputs);
+  if (!force && path_exists(path)) {
+    fail(ErrorCode::kIo, "write",
+         "cannot write '" + path + "': the file exists; give --force to replace it");
+  }
+}
+
+void add_force(CLI::App& command, bool& force) {
+  command.add_flag("--force", force, "Replace the output if it exists");
+}
+
 void write_json(const std::string& path, const nlohmann::ordered_json& json) {
   const std::string text = json.dump(2) + "\n";
   if (path == "-") {

@@ -79,6 +79,12 @@ double parse_number(std::string_view option, std::string_view text);
 /// kInvalidArgument if `path` is a folder or names one of the inputs. An empty path and "-" pass.
 void check_output(const std::string& path, const std::vector<std::string>& inputs = {});
 
+/// As check_output, for what a user keeps: also throws kIo if `path` exists, unless `force`.
+void check_new_output(const std::string& path, const std::vector<std::string>& inputs, bool force);
+
+/// --force, which check_new_output advises.
+void add_force(CLI::App& command, bool& force);
+
 /// Writes JSON with two spaces of indentation and a final line end; "-" is standard output. Keys
 /// keep their order; NaN and infinities become null.
 void write_json(const std::string& path, const nlohmann::ordered_json& json);

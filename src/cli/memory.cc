@@ -26,11 +26,7 @@ struct CreateArguments {
 };
 
 int run_create(const CreateArguments& a, const Context& context) {
-  check_output(a.output, {a.patterns, a.ids});
-  if (!a.force && path_exists(a.output)) {
-    fail(ErrorCode::kIo, "memory create",
-         "cannot write '" + a.output + "': the file exists; give --force to replace it");
-  }
+  check_new_output(a.output, {a.patterns, a.ids}, a.force);
   Rows rows = open_rows(a.patterns, a.id_column, false);
   if (!a.ids.empty()) rows.ids = read_ids(a.ids, rows.source.num_patterns);
   store::CreateMemoryOptions options;
@@ -79,7 +75,7 @@ void add_create(CLI::App& noun, Context& context) {
   command.add_option("--id-column", a->id_column, "Column of a CSV that holds the names")
       ->type_name("NAME")
       ->excludes(ids);
-  command.add_flag("--force", a->force, "Replace the output if it exists");
+  add_force(command, a->force);
 }
 
 int run_verify(const std::string& path) {

@@ -290,6 +290,7 @@ struct FitArguments {
   ModelArguments model;
   mil::FitOptions options;
   std::string output, checkpoint;
+  bool force = false;
   std::int64_t num_folds = 10;
 };
 
@@ -301,7 +302,7 @@ int run_fit(const Context& context, FitArguments& arguments) {
   options.num_folds = static_cast<int>(arguments.num_folds);
   options.checkpoint_path =
       arguments.checkpoint.empty() ? arguments.output + ".checkpoint" : arguments.checkpoint;
-  check_output(arguments.output, arguments.data.files());
+  check_new_output(arguments.output, arguments.data.files(), arguments.force);
   check_output(options.checkpoint_path, arguments.data.files());
   const mil::Bags bags = read_bags(arguments.data);
   std::shared_ptr<Progress> line;
@@ -338,6 +339,7 @@ void add_fit(CLI::App& noun, Context& context) {
       ->capture_default_str();
   command.add_option("--checkpoint", arguments->checkpoint,
                      "Where an interrupted run leaves its state (default: OUTPUT.checkpoint)");
+  add_force(command, arguments->force);
   command.add_flag("--resume", arguments->options.resume, "Go on from the checkpoint");
   add_network_options(command, arguments->model);
   add_training_options(command, arguments->model);

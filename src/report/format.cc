@@ -110,6 +110,11 @@ std::string fixed(double value, int decimals) {
   return print(value, std::chars_format::fixed, decimals);
 }
 
+std::string signed_fixed(double value, int decimals) {
+  const std::string text = fixed(value, decimals);
+  return std::isfinite(value) && !text.starts_with('-') ? "+" + text : text;
+}
+
 std::string general(double value, int digits) {
   require(digits >= 1 && digits <= 17, "general",
           "expected 1 to 17 digits, got " + std::to_string(digits));

@@ -289,9 +289,10 @@ class FitPredictExplain(MilTest):
     def test_same_seed_same_file(self):
         self.fit()
         first = (self.folder / "m.safetensors").read_bytes()
-        self.fit()
+        self.fit("--seed", "8", status=1, error=r"'m.safetensors': the file exists; give --force to replace it")
+        self.fit("--force")
         self.assertEqual((self.folder / "m.safetensors").read_bytes(), first)
-        self.fit("--seed", "8")
+        self.fit("--seed", "8", "--force")
         self.assertNotEqual((self.folder / "m.safetensors").read_bytes(), first)
 
     def test_damaged_models_are_bad_data(self):
@@ -359,9 +360,9 @@ class Interrupts(MilTest):
         self.expect(0, *options, "--resume")
         self.assertEqual(self.names(), ["d.csv", "folds.csv", "m.safetensors"])
         resumed = (self.folder / "m.safetensors").read_bytes()
-        self.expect(0, *options)
+        self.expect(0, *options, "--force")
         self.assertEqual((self.folder / "m.safetensors").read_bytes(), resumed)
-        self.expect(1, *options, "--resume", error=r"m\.safetensors\.checkpoint")
+        self.expect(1, *options, "--force", "--resume", error=r"m\.safetensors\.checkpoint")
 
 
 if __name__ == "__main__":

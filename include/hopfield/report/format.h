@@ -12,6 +12,8 @@ namespace hopfield::report {
 ///
 /// `decimals` digits after the point, 0..17: fixed(0.94666, 3) is "0.947".
 std::string fixed(double value, int decimals);
+/// The same with its sign, what rounds to zero as "+0.000": signed_fixed(0.0123, 3) is "+0.012".
+std::string signed_fixed(double value, int decimals);
 /// `digits` significant digits, 1..17, without trailing zeros, with an exponent where that is
 /// shorter: general(0.000012345, 3) is "1.23e-05".
 std::string general(double value, int digits = 4);

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "apps/mil/random.h"
-#include "apps/mil/titles.h"
+#include "apps/mil/cv_parts.h"
 #include "apps/mil/trainer.h"
 #include "hopfield/apps/mil/coder.h"
 #include "hopfield/apps/mil/metrics.h"

@@ -1,8 +1,8 @@
-#include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "apps/mil/titles.h"
+#include "apps/mil/cv_parts.h"
 #include "hopfield/apps/mil/cv.h"
 #include "hopfield/base/error.h"
 #include "hopfield/report/format.h"
@@ -14,61 +14,30 @@ namespace {
 using report::Align;
 using report::fixed;
 
-/// "+0.012", "-0.003"
-std::string signed_number(double value, int decimals) {
-  const std::string text = fixed(value, decimals);
-  return text.starts_with('-') ? text : "+" + text;
-}
-
 report::Table model_table(const CvResult& result) {
   report::Table table({{"model"},
                        {"AUC", Align::kRight},
                        {"validation AUC", Align::kRight},
                        {"difference", Align::kRight},
-                       {"folds +/=/-", Align::kRight},
+                       {"folds won / tied / lost", Align::kRight},
                        {"Wilcoxon p", Align::kRight},
                        {"sign p", Align::kRight},
                        {"weights", Align::kRight},
                        {"CPU time", Align::kRight}});
-  const auto cells = [](const ModelResult& model) {
-    return std::vector<std::string>{model.title,
-                                    report::plus_minus(model.auc_mean, model.auc_sd, 3),
-                                    fixed(model.validation_auc_mean, 3)};
+  const auto row = [&](const ModelResult& model, const Comparison* paired) {
+    std::vector<std::string> cells = {model.title,
+                                      report::plus_minus(model.auc_mean, model.auc_sd, 3),
+                                      fixed(model.validation_auc_mean, 3)};
+    const std::vector<std::string> compared = comparison_cells(paired);
+    cells.insert(cells.end(), compared.begin(), compared.end());
+    cells.push_back(paired == nullptr ? "" : report::general(paired->sign_p, 2));
+    cells.push_back(std::to_string(model.num_parameters));
+    cells.push_back(report::seconds(model.seconds));
+    table.add_row(std::move(cells), paired == nullptr);
   };
-  const auto finish = [](std::vector<std::string> row, const ModelResult& model) {
-    row.push_back(std::to_string(model.num_parameters));
-    row.push_back(report::seconds(model.seconds));
-    return row;
-  };
-  std::vector<std::string> row = cells(result.model);
-  row.insert(row.end(), {"", "", "", ""});
-  table.add_row(finish(std::move(row), result.model), true);
+  row(result.model, nullptr);
   for (std::size_t b = 0; b < result.baselines.size(); ++b) {
-    const Comparison& paired = result.comparisons[b];
-    row = cells(result.baselines[b]);
-    row.push_back(signed_number(paired.mean_difference, 3));
-    row.push_back(std::to_string(paired.wins) + "/" + std::to_string(paired.ties) + "/" +
-                  std::to_string(paired.losses));
-    row.push_back(report::general(paired.wilcoxon_p, 2));
-    row.push_back(report::general(paired.sign_p, 2));
-    table.add_row(finish(std::move(row), result.baselines[b]));
-  }
-  return table;
-}
-
-report::Table repetition_table(const CvResult& result) {
-  std::vector<report::Column> columns = {{"repetition"}, {result.model.title, Align::kRight}};
-  for (const ModelResult& baseline : result.baselines) {
-    columns.push_back({baseline.title, Align::kRight});
-  }
-  report::Table table(std::move(columns));
-  for (std::size_t r = 0; r < result.model.repetitions.size(); ++r) {
-    std::vector<std::string> row = {result.model.repetitions[r].name,
-                                    fixed(result.model.repetitions[r].auc, 4)};
-    for (const ModelResult& baseline : result.baselines) {
-      row.push_back(fixed(baseline.repetitions[r].auc, 4));
-    }
-    table.add_row(std::move(row));
+    row(result.baselines[b], &result.comparisons[b]);
   }
   return table;
 }
@@ -88,6 +57,31 @@ std::string pooling_title(Pooling pooling) {
   }
   HOPFIELD_CHECK(false);
   return {};
+}
+
+report::Table repetition_table(const CvResult& result) {
+  std::vector<report::Column> columns = {{"repetition"}, {result.model.title, Align::kRight}};
+  for (const ModelResult& baseline : result.baselines) {
+    columns.push_back({baseline.title, Align::kRight});
+  }
+  report::Table table(std::move(columns));
+  for (std::size_t r = 0; r < result.model.repetitions.size(); ++r) {
+    std::vector<std::string> row = {result.model.repetitions[r].name,
+                                    fixed(result.model.repetitions[r].auc, 4)};
+    for (const ModelResult& baseline : result.baselines) {
+      row.push_back(fixed(baseline.repetitions[r].auc, 4));
+    }
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+std::vector<std::string> comparison_cells(const Comparison* paired) {
+  if (paired == nullptr) return {"", "", ""};
+  return {report::signed_fixed(paired->mean_difference, 3),
+          std::to_string(paired->wins) + " / " + std::to_string(paired->ties) + " / " +
+              std::to_string(paired->losses),
+          report::general(paired->wilcoxon_p, 2)};
 }
 
 std::string cv_text(const CvResult& result) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/mil/cv_parts.h"
 #include "hopfield/report/format.h"
 
 namespace hopfield::mil {
@@ -62,11 +63,6 @@ RankedScores rank_scores(const ModelResult& model) {
   return out;
 }
 
-std::string signed_number(double value) {
-  const std::string text = fixed(value, 3);
-  return text.starts_with('-') ? text : "+" + text;
-}
-
 std::string joined(const std::vector<double>& values) {
   std::string out;
   for (const double value : values) out += (out.empty() ? "" : ", ") + report::general(value);
@@ -106,23 +102,6 @@ std::vector<std::pair<std::string, std::string>> settings(const CvResult& result
       {"Seed", std::to_string(result.options.seed)}};
   for (const auto& version : result.versions) facts.push_back(version);
   return facts;
-}
-
-report::Table repetition_table(const CvResult& result) {
-  std::vector<report::Column> columns = {{"repetition"}, {result.model.title, Align::kRight}};
-  for (const ModelResult& baseline : result.baselines) {
-    columns.push_back({baseline.title, Align::kRight});
-  }
-  report::Table table(std::move(columns));
-  for (std::size_t r = 0; r < result.model.repetitions.size(); ++r) {
-    std::vector<std::string> row = {result.model.repetitions[r].name,
-                                    fixed(result.model.repetitions[r].auc, 4)};
-    for (const ModelResult& baseline : result.baselines) {
-      row.push_back(fixed(baseline.repetitions[r].auc, 4));
-    }
-    table.add_row(std::move(row));
-  }
-  return table;
 }
 
 report::BarPlot fold_plot(const CvResult& result) {
@@ -178,14 +157,8 @@ report::Table cv_auc_table(const CvResult& result) {
   const auto row = [&](const ModelResult& model, const Comparison* paired) {
     std::vector<std::string> cells = {model.title,
                                       report::plus_minus(model.auc_mean, model.auc_sd, 3)};
-    if (paired == nullptr) {
-      cells.insert(cells.end(), {"", "", ""});
-    } else {
-      cells.push_back(signed_number(paired->mean_difference));
-      cells.push_back(std::to_string(paired->wins) + " / " + std::to_string(paired->ties) + " / " +
-                      std::to_string(paired->losses));
-      cells.push_back(report::general(paired->wilcoxon_p, 2));
-    }
+    const std::vector<std::string> compared = comparison_cells(paired);
+    cells.insert(cells.end(), compared.begin(), compared.end());
     cells.push_back(report::grouped(model.num_parameters));
     cells.push_back(report::seconds(model.seconds));
     table.add_row(std::move(cells), paired == nullptr);
@@ -198,7 +171,7 @@ report::Table cv_auc_table(const CvResult& result) {
   if (!published.empty()) table.add_rule();
   for (const PublishedAuc& entry : published) {
     table.add_row({entry.method + " (" + entry.source + ")", fixed(entry.auc, 3),
-                   signed_number(result.model.auc_mean - entry.auc)});
+                   report::signed_fixed(result.model.auc_mean - entry.auc, 3)});
   }
   return table;
 }

@@ -19,6 +19,10 @@ TEST(Format, FixedRoundsToTheDecimalsAsked) {
   EXPECT_EQ(fixed(0.94666, 3), "0.947");
   EXPECT_EQ(fixed(2, 0), "2");
   EXPECT_EQ(fixed(-1.5, 1), "-1.5");
+  EXPECT_EQ(signed_fixed(0.0123, 3), "+0.012");
+  EXPECT_EQ(signed_fixed(-0.0123, 3), "-0.012");
+  EXPECT_EQ(signed_fixed(-0.0001, 3), "+0.000");
+  EXPECT_EQ(signed_fixed(std::numeric_limits<double>::quiet_NaN(), 3), "n/a");
   EXPECT_EQ(fixed(1e20, 0), "100000000000000000000");
   EXPECT_EQ(fixed(std::numeric_limits<double>::max(), 17).size(), 309u + 1 + 17);
 }

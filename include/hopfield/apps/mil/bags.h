@@ -42,17 +42,17 @@ struct CsvBagOptions {
 
 /// Reads one row an instance, rows grouped by bag, from CSV or TSV, plain or gzip.
 ///
-/// Errors   kIo, kCorruptData as store::CsvReader (NaN cells by line and column); kInvalidArgument
-/// for
-///          unknown columns; kCorruptData for a bag whose rows are apart (unless sort_bags), a
-///          label that is not 0 or 1 or differs inside a bag, an instance named twice in its bag,
-///          no feature, no row.
+/// Errors   kIo, kCorruptData as store::CsvReader (NaN cells by line and column);
+///          kInvalidArgument for unknown columns; kCorruptData for a bag whose rows are apart
+///          (unless sort_bags), a label that is not 0 or 1 or differs inside a bag, an instance
+///          named twice in its bag, no feature, no row.
 Bags read_csv_bags(const std::string& path, const CsvBagOptions& options = {});
 
 /// Reads values [N, D] (any floating or integer type), offsets [B + 1] and, if given, labels [B]
-/// from NPY files. Bags and instances are named by their number, from 1. Errors   kIo, kCorruptData
-/// as store::NpyFile; kCorruptData for wrong shapes, offsets that do not
-///          ascend from 0 to N, a bag without instances, values that are not finite (row and
+/// from NPY files. Bags and instances are named by their number, from 1.
+///
+/// Errors   kIo, kCorruptData as store::NpyFile; kCorruptData for wrong shapes, offsets that do
+///          not ascend from 0 to N, a bag without instances, values that are not finite (row and
 ///          column).
 Bags read_npy_bags(const std::string& values_path, const std::string& offsets_path,
                    const std::string& labels_path = {});

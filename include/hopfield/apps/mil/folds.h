@@ -25,10 +25,9 @@ struct Repetition {
 /// Reads repetitions from a table with the column `bag_column` and one column a repetition, whose
 /// cells number the test fold of that bag from 0. A column `label`, if both have one, must agree.
 /// `names` empty: all columns whose cells could be fold numbers, in file order.
-/// Errors   as store::CsvReader; kInvalidArgument for a repetition that is not there; kCorruptData
-/// for
-///          a bag the table lacks, has twice, or does not know, for a label that differs, for fewer
-///          than 3 folds or a number between that no bag has.
+/// Errors   as store::CsvReader; kInvalidArgument for a repetition that is not there;
+///          kCorruptData for a bag the table lacks, has twice, or does not know, for a label that
+///          differs, for fewer than 3 folds or a number between that no bag has.
 std::vector<Repetition> read_folds(const std::string& path, const Bags& bags,
                                    std::span<const std::string> names = {},
                                    const std::string& bag_column = "bag_id");

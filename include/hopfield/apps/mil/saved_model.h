@@ -24,9 +24,8 @@ struct BagExplanation {
 
 /// A trained classifier of bags: input code, networks, and where they come from.
 ///
-/// File     safetensors with a JSON description, see docs/formats/mil-model.md; written whole or
-/// not
-///          at all. Loading errors: kIo; kCorruptData naming the file and what is wrong.
+/// File     safetensors with a JSON description, see docs/formats/mil-model.md; written whole
+///          or not at all. Loading errors: kIo; kCorruptData naming the file and what is wrong.
 /// Bits     the score of a bag depends on the model and on that bag alone.
 /// Threads  const members may run in parallel.
 class SavedModel {

@@ -1,0 +1,24 @@
+#ifndef HOPFIELD_APPS_MIL_CV_PARTS_H_
+#define HOPFIELD_APPS_MIL_CV_PARTS_H_
+
+#include <string>
+#include <vector>
+
+#include "hopfield/apps/mil/cv.h"
+#include "hopfield/apps/mil/options.h"
+#include "hopfield/report/table.h"
+
+namespace hopfield::mil {
+
+/// What people read: "HopfieldPooling", "mean + max, linear", ...
+std::string pooling_title(Pooling pooling);
+
+/// AUC of each repetition, a column a model; for terminals and pages alike.
+report::Table repetition_table(const CvResult& result);
+
+/// Cells "difference", "folds won / tied / lost", "Wilcoxon p"; empty ones without a comparison.
+std::vector<std::string> comparison_cells(const Comparison* paired);
+
+}  // namespace hopfield::mil
+
+#endif  // HOPFIELD_APPS_MIL_CV_PARTS_H_
