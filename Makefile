@@ -29,20 +29,18 @@ demo: build ## set-up, build, then the main job on real data; writes demo/report
 	@tools/fetch-demo-data
 	@$(BUILD)/bin/hopfield demo --data $(BUILD)/demo-data --report demo/report.html --json demo/report.json
 
-test: test-release test-asan ## set-up, build, all tests: everything in release, the core under ASan+UBSan
+test: test-release test-asan test-tsan ## set-up, build, all tests: release, ASan+UBSan, ThreadSanitizer on the core
 	@tools/test-summary
 
 test-release: configure ## the release tests alone
 	@cmake --build $(BUILD) -j $(JOBS)
 	@tools/run-tests release
 
-# The core only so far: the torch layer and the program have not yet been seen clean under ASan.
-test-asan: setup ## the core under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(call CONFIGURE,asan,build-asan,-DHOPFIELD_TORCH=OFF)
+test-asan: setup ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer, long experiments left out
+	@$(call CONFIGURE,asan,build-asan)
 	@cmake --build build-asan -j $(JOBS)
 	@tools/run-tests asan
 
-# Not yet part of `test`: it has not been seen to the end.
 test-tsan: setup ## the core, built without torch, under ThreadSanitizer
 	@$(call CONFIGURE,tsan,build-tsan)
 	@cmake --build build-tsan -j $(JOBS)
