@@ -12,8 +12,8 @@
 #include <string>
 #include <utility>
 
-#include "apps/mil/random.h"
 #include "apps/mil/cv_parts.h"
+#include "apps/mil/random.h"
 #include "apps/mil/trainer.h"
 #include "hopfield/apps/mil/coder.h"
 #include "hopfield/apps/mil/metrics.h"
