@@ -112,7 +112,9 @@ void add_network_options(CLI::App& command, ModelArguments& arguments) {
   const auto add = [&](const char* name, auto& value, const char* text) {
     return command.add_option(name, value, text)->capture_default_str()->group(group);
   };
-  add("--model", arguments.pooling, "hopfield, attention, gated_attention or mean_max");
+  add("--model", arguments.pooling,
+      "hopfield, attention, gated_attention, mean_max, or stored-bags, which needs no other "
+      "option");
   add("--scale", arguments.scale, "Input code: none, z, zclip, rank or thermometer");
   add("--levels", model.levels, "Levels of the thermometer");
   add("--embedding", model.embedding, "Widths of the embedding layers; 0: none")->delimiter(',');
@@ -272,7 +274,8 @@ void add_cv(CLI::App& noun, Context& context) {
       ->capture_default_str();
   command
       .add_option("--baselines", arguments->baselines,
-                  "Compared on the same folds: mean_max, attention, gated_attention; or none")
+                  "Compared on the same folds: mean_max, attention, gated_attention, stored_bags, "
+                  "hopfield; or none")
       ->delimiter(',')
       ->capture_default_str();
   command.add_option("--json", arguments->json,
@@ -311,14 +314,20 @@ int run_fit(const Context& context, FitArguments& arguments) {
   result.model.save(arguments.output);
   std::error_code ignored;
   std::filesystem::remove(options.checkpoint_path, ignored);
-  std::cout << "trained on " << result.num_training << " bags";
+  const mil::StoredBags* stored = result.model.stored_bags();
+  std::cout << (stored != nullptr ? "stored " : "trained on ") << result.num_training << " bags";
+  if (stored != nullptr) {
+    std::cout << "; AUC " << report::fixed(result.validation_auc, 3)
+              << ", each bag scored by the others\nsimilarities: " << stored->text();
+  }
   if (result.num_validation > 0) {
     std::cout << "; AUC " << report::fixed(result.validation_auc, 3) << " on "
               << result.num_validation << " validation bags at epoch "
               << report::general(result.best_epoch) << ", which was kept";
   }
   std::cout << "\nsaved " << arguments.output << " (" << result.model.num_parameters()
-            << " weights) after " << report::seconds(result.seconds) << "\n";
+            << (stored != nullptr ? " values) after " : " weights) after ")
+            << report::seconds(result.seconds) << "\n";
   return kOk;
 }
 
@@ -413,8 +422,12 @@ int run_explain(const UseArguments& arguments) {
   if (arguments.output != "-" && arguments.json != "-") {
     std::cout
         << mil::explanations_text(bags, explanations, arguments.top)
-        << "\nweight: mean association of the instance with the pooling patterns of all heads; "
-           "even share: 1 / bag size;\nalone: score of a bag that held only this instance. "
+        << (model.stored_bags() != nullptr
+                ? "\neffect: score less the score of the bag without the instance; weight: size of "
+                  "the effect as a share of all; "
+                : "\nweight: mean association of the instance with the pooling patterns of all "
+                  "heads; ")
+        << "even share: 1 / bag size;\nalone: score of a bag that held only this instance. "
            "Scores are logits, > 0 is positive.\n";
   }
   return kOk;

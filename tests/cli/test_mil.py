@@ -158,6 +158,48 @@ class Cv(MilTest):
         self.assertEqual(document["settings"]["epochs"], 4)
 
 
+class StoredBags(MilTest):
+    def test_cv_runs_them_as_model_and_as_baseline_with_the_same_scores(self):
+        model = json.loads(self.expect(0, "mil", "cv", "d.csv", "--model", "stored-bags", "--folds", "folds.csv",
+                                       "--baselines", "none", "--json", "-").stdout)
+        self.assertEqual(model["model"], "stored_bags")
+        low, high = model["auc_interval"]
+        self.assertLessEqual(0, low)
+        self.assertLessEqual(low, model["auc_mean"])
+        self.assertLessEqual(model["auc_mean"], high)
+        self.assertLessEqual(high, 1)
+        beside = json.loads(self.cv("--folds", "folds.csv", "--baselines", "stored_bags", "--json", "-").stdout)
+        self.assertEqual([b["model"] for b in beside["baselines"]], ["stored_bags"])
+        self.assertEqual(beside["comparisons"][0]["baseline"], "stored_bags")
+        self.assertEqual(without_times(json.dumps(beside["baselines"][0]["repetitions"])),
+                         without_times(json.dumps(model["repetitions"])))
+        self.assertIn("%", model["repetitions"][0]["folds"][0]["chosen"])
+
+    def test_fit_predict_and_explain(self):
+        fit = ["mil", "fit", "d.csv", "-o", "m.safetensors", "--model", "stored-bags"]
+        self.expect(0, *fit, output=r"stored 24 bags; AUC [01]\.\d+, each bag scored by the others\n"
+                                    r"similarities: .*%\nsaved m\.safetensors \(\d+ values\)")
+        first = (self.folder / "m.safetensors").read_bytes()
+        self.expect(0, *fit, "--force", "--seed", "3", "--embedding", "8")
+        scores = self.predict()
+        self.expect(0, *fit, "--force")
+        self.assertEqual((self.folder / "m.safetensors").read_bytes(), first)
+        self.assertEqual(self.predict(), scores)  # neither seed nor network options matter
+        metadata, tensors = read_safetensors(self.folder / "m.safetensors")
+        members = json.loads(metadata["description"])["stored_bags"]["members"]
+        self.assertEqual(tensors["stored.values"][:2], ("F64", [len(members), 24]))
+        self.expect(0, "mil", "explain", "m.safetensors", "d.csv", "--top", "0", "-o", "e.csv")
+        total = {}
+        for row in csv.DictReader(io.StringIO((self.folder / "e.csv").read_text())):
+            total[row["bag_id"]] = total.get(row["bag_id"], 0) + float(row["weight"])
+            self.assertTrue(math.isfinite(float(row["effect"])))
+        self.assertEqual(list(total), [f"b{b}" for b in range(24)])
+        for share in total.values():
+            self.assertAlmostEqual(share, 1, places=9)
+        self.expect(0, "mil", "explain", "m.safetensors", "d.csv", "--bags", "b3", output=r"effect: score less")
+        self.expect(2, *fit, "--force", "--resume", error=r"keep no checkpoint")
+
+
 class Mistakes(MilTest):
     def change(self, row, column, cell):
         rows = [list(r) for r in self.rows]

@@ -17,6 +17,7 @@
 #include "apps/mil/trainer.h"
 #include "hopfield/apps/mil/coder.h"
 #include "hopfield/apps/mil/metrics.h"
+#include "hopfield/apps/mil/stored_bags.h"
 #include "hopfield/base/error.h"
 #include "hopfield/base/executor.h"
 #include "hopfield/base/version.h"
@@ -43,11 +44,15 @@ class FoldTask {
   FoldTask(const Bags& bags, const Repetition& repetition, int fold, const CvOptions& options)
       : bags_(bags), repetition_(repetition), fold_(fold), options_(options) {}
 
-  /// Fits the input code on the training bags and codes all bags.
-  void prepare(InputCode code, std::int64_t levels) {
+  /// Splits the bags.
+  void split() {
     training_ = repetition_.training_bags(fold_);
     validation_ = repetition_.validation_bags(fold_);
     test_ = repetition_.test_bags(fold_);
+  }
+
+  /// Fits the networks' input code on the training bags and codes all bags.
+  void code(InputCode code, std::int64_t levels) {
     coded_ = code_bags(bags_, InputCoder::fit(bags_, training_, code, levels));
   }
 
@@ -58,6 +63,35 @@ class FoldTask {
     FoldResult result;
     result.fold = fold_;
     result.test_bags = test_;
+    for (const std::int64_t bag : test_) {
+      result.labels.push_back(bags_.labels[static_cast<std::size_t>(bag)]);
+    }
+    if (model.pooling == Pooling::kStoredBags) {
+      store(result, num_parameters, stop);
+    } else {
+      train(model, result, num_parameters, stop);
+    }
+    result.auc = roc_auc(result.scores, result.labels);
+    result.seconds = seconds_since(start);
+    return result;
+  }
+
+ private:
+  template <class Stop>
+  void store(FoldResult& result, std::int64_t& num_parameters, const Stop& stop) const {
+    std::vector<std::int64_t> stored = training_;
+    stored.insert(stored.end(), validation_.begin(), validation_.end());
+    std::sort(stored.begin(), stored.end());
+    const StoredBags model = StoredBags::fit(bags_, stored, stop);
+    result.scores = model.scores(bags_, test_);
+    result.validation_auc = model.left_out_auc();
+    result.chosen = model.text();
+    num_parameters = model.num_values();
+  }
+
+  template <class Stop>
+  void train(const ModelOptions& model, FoldResult& result, std::int64_t& num_parameters,
+             const Stop& stop) const {
     result.scores.assign(test_.size(), 0.0);
     const std::uint64_t seed =
         mix_seed(mix_seed(mix_seed(options_.seed, repetition_.name), pooling_name(model.pooling)),
@@ -77,15 +111,8 @@ class FoldTask {
       result.validation_auc += trainer.best_validation_auc() / members;
       result.best_epoch += static_cast<double>(trainer.best_epoch()) / members;
     }
-    for (const std::int64_t bag : test_) {
-      result.labels.push_back(bags_.labels[static_cast<std::size_t>(bag)]);
-    }
-    result.auc = roc_auc(result.scores, result.labels);
-    result.seconds = seconds_since(start);
-    return result;
   }
 
- private:
   const Bags& bags_;
   const Repetition& repetition_;
   int fold_;
@@ -108,7 +135,26 @@ void summarise(RepetitionResult& repetition) {
   repetition.auc_pooled = roc_auc(scores, labels);
 }
 
-void summarise(ModelResult& model) {
+/// Each bag's influence on the mean AUC of the folds, averaged over the repetitions.
+std::vector<double> bag_influence(const ModelResult& model, std::int64_t num_bags) {
+  std::vector<double> influence(static_cast<std::size_t>(num_bags), 0.0);
+  const auto repetitions = static_cast<double>(model.repetitions.size());
+  for (const RepetitionResult& repetition : model.repetitions) {
+    const auto folds = static_cast<double>(repetition.folds.size());
+    for (const FoldResult& fold : repetition.folds) {
+      const std::vector<double> own = auc_influence(fold.scores, fold.labels);
+      // A fold counts as one of `folds`, whatever its size.
+      const double factor =
+          static_cast<double>(num_bags) / (folds * static_cast<double>(own.size()) * repetitions);
+      for (std::size_t i = 0; i < own.size(); ++i) {
+        influence[static_cast<std::size_t>(fold.test_bags[i])] += factor * own[i];
+      }
+    }
+  }
+  return influence;
+}
+
+void summarise(ModelResult& model, std::int64_t num_bags) {
   std::vector<double> aucs, validation;
   model.seconds = 0;
   for (RepetitionResult& repetition : model.repetitions) {
@@ -119,6 +165,7 @@ void summarise(ModelResult& model) {
   }
   model.auc_mean = mean(aucs);
   model.auc_sd = sample_sd(aucs);
+  model.auc_interval = auc_interval(model.auc_mean, bag_influence(model, num_bags));
   model.validation_auc_mean = mean(validation);
 }
 
@@ -175,6 +222,9 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
   for (const Pooling pooling : options.baselines) {
     if (pooling != options.model.pooling) models.push_back(with_pooling(options.model, pooling));
   }
+  const bool any_network = std::any_of(models.begin(), models.end(), [](const ModelOptions& model) {
+    return model.pooling != Pooling::kStoredBags;
+  });
   std::vector<ModelResult> results;
   for (const ModelOptions& model : models) {
     results.push_back(empty_result(model.pooling, repetitions));
@@ -203,7 +253,8 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
     try {
       FoldTask task(bags, repetitions[r], k, options);
       stop_if_asked();
-      task.prepare(options.model.input_code, options.model.levels);
+      task.split();
+      if (any_network) task.code(options.model.input_code, options.model.levels);
       for (std::size_t m = 0; m < models.size(); ++m) {
         FoldResult fold = task.run(models[m], num_parameters[m * tasks.size() + i], stop_if_asked);
         const std::lock_guard lock(mutex);
@@ -227,7 +278,7 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
   result.options = options;
   describe_data(bags, result);
   for (std::size_t m = 0; m < results.size(); ++m) {
-    summarise(results[m]);
+    summarise(results[m], bags.num_bags());
     results[m].num_parameters = num_parameters[m * tasks.size()];
   }
   result.model = std::move(results.front());

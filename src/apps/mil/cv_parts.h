@@ -16,6 +16,9 @@ std::string pooling_title(Pooling pooling);
 /// AUC of each repetition, a column a model; for terminals and pages alike.
 report::Table repetition_table(const CvResult& result);
 
+/// "0.912 to 0.967"
+std::string interval_cell(const ModelResult& model);
+
 /// Cells "difference", "folds won / tied / lost", "Wilcoxon p"; empty ones without a comparison.
 std::vector<std::string> comparison_cells(const Comparison* paired);
 

@@ -17,6 +17,7 @@ using report::fixed;
 report::Table model_table(const CvResult& result) {
   report::Table table({{"model"},
                        {"AUC", Align::kRight},
+                       {"95 % interval", Align::kRight},
                        {"validation AUC", Align::kRight},
                        {"difference", Align::kRight},
                        {"folds won / tied / lost", Align::kRight},
@@ -27,7 +28,7 @@ report::Table model_table(const CvResult& result) {
   const auto row = [&](const ModelResult& model, const Comparison* paired) {
     std::vector<std::string> cells = {model.title,
                                       report::plus_minus(model.auc_mean, model.auc_sd, 3),
-                                      fixed(model.validation_auc_mean, 3)};
+                                      interval_cell(model), fixed(model.validation_auc_mean, 3)};
     const std::vector<std::string> compared = comparison_cells(paired);
     cells.insert(cells.end(), compared.begin(), compared.end());
     cells.push_back(paired == nullptr ? "" : report::general(paired->sign_p, 2));
@@ -54,6 +55,8 @@ std::string pooling_title(Pooling pooling) {
       return "attention pooling";
     case Pooling::kGatedAttention:
       return "gated attention";
+    case Pooling::kStoredBags:
+      return "stored bags";
   }
   HOPFIELD_CHECK(false);
   return {};
@@ -76,6 +79,10 @@ report::Table repetition_table(const CvResult& result) {
   return table;
 }
 
+std::string interval_cell(const ModelResult& model) {
+  return fixed(model.auc_interval.low, 3) + " to " + fixed(model.auc_interval.high, 3);
+}
+
 std::vector<std::string> comparison_cells(const Comparison* paired) {
   if (paired == nullptr) return {"", "", ""};
   return {report::signed_fixed(paired->mean_difference, 3),
@@ -95,7 +102,9 @@ std::string cv_text(const CvResult& result) {
       "\nAUC of a repetition: mean over its folds; AUC: mean ± sd over the repetitions; "
       "difference: "
       "the model's\nAUC minus the baseline's, paired over all folds, with the folds won/tied/lost "
-      "and two-sided p values.\n" +
+      "and two-sided p values.\n"
+      "95 % interval: of the AUC on new bags, from the spread over the bags of this file.\n"
+      "validation AUC: at the epoch kept; of stored bags: of each training bag by the others.\n" +
       report::seconds(result.seconds) + " in all.\n";
   return text;
 }

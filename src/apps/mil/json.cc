@@ -18,6 +18,7 @@ Json fold_json(const FoldResult& fold, bool times) {
                {"bags", fold.test_bags},
                {"labels", fold.labels},
                {"scores", fold.scores}};
+  if (!fold.chosen.empty()) json["chosen"] = fold.chosen;
   if (times) json["seconds"] = fold.seconds;
   return json;
 }
@@ -37,6 +38,7 @@ Json model_json(const ModelResult& model, bool times) {
                {"title", model.title},
                {"auc_mean", model.auc_mean},
                {"auc_sd", model.auc_sd},
+               {"auc_interval", {model.auc_interval.low, model.auc_interval.high}},
                {"validation_auc_mean", model.validation_auc_mean},
                {"num_parameters", model.num_parameters},
                {"repetitions", std::move(repetitions)}};

@@ -43,6 +43,45 @@ double roc_auc(std::span<const double> scores, std::span<const int> labels) {
   return wins / (num_positive * num_negative);
 }
 
+std::vector<double> auc_influence(std::span<const double> scores, std::span<const int> labels) {
+  const double auc = roc_auc(scores, labels);
+  std::vector<double> positive, negative;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    (labels[i] != 0 ? positive : negative).push_back(scores[i]);
+  }
+  std::sort(positive.begin(), positive.end());
+  std::sort(negative.begin(), negative.end());
+  // Share of `others` (ascending) that is smaller, equal ones counted half.
+  const auto share_below = [](const std::vector<double>& others, double score) {
+    const auto [first, last] = std::equal_range(others.begin(), others.end(), score);
+    return static_cast<double>((first - others.begin()) + (last - others.begin())) /
+           (2 * static_cast<double>(others.size()));
+  };
+  const auto n = static_cast<double>(scores.size());
+  std::vector<double> out;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    out.push_back(labels[i] != 0 ? (share_below(negative, scores[i]) - auc) * n /
+                                       static_cast<double>(positive.size())
+                                 : (1 - share_below(positive, scores[i]) - auc) * n /
+                                       static_cast<double>(negative.size()));
+  }
+  return out;
+}
+
+double auc_standard_error(std::span<const double> scores, std::span<const int> labels) {
+  double squares = 0;
+  for (const double x : auc_influence(scores, labels)) squares += x * x;
+  return std::sqrt(squares) / static_cast<double>(scores.size());
+}
+
+Interval auc_interval(double auc, std::span<const double> influence) {
+  double squares = 0;
+  for (const double x : influence) squares += x * x;
+  constexpr double kNormal975 = 1.959963984540054;  // the normal distribution's 97.5 % quantile
+  const double half = kNormal975 * std::sqrt(squares) / static_cast<double>(influence.size());
+  return {std::max(0.0, auc - half), std::min(1.0, auc + half)};
+}
+
 namespace {
 
 /// Twice the mid-ranks of |difference|, ascending order assumed: whole numbers.

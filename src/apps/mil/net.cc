@@ -77,6 +77,8 @@ BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size) : o
           "attention_score",
           torch::nn::Linear(torch::nn::LinearOptions(options.attention_size, 1).bias(false)));
       break;
+    case Pooling::kStoredBags:
+      HOPFIELD_CHECK(false);  // no network
   }
   if (options.head_hidden > 0 && options.pooling != Pooling::kMeanMax) {
     hidden_ = register_module("hidden", torch::nn::Linear(width, options.head_hidden));
@@ -128,6 +130,8 @@ at::Tensor BagNetImpl::pool(const BagBatch& batch) {
     case Pooling::kAttention:
     case Pooling::kGatedAttention:
       return bag_sum(attention(embedded, batch) * embedded, batch);
+    case Pooling::kStoredBags:
+      break;  // refused by the constructor
   }
   HOPFIELD_CHECK(false);
   return {};

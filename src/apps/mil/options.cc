@@ -1,5 +1,6 @@
 #include "hopfield/apps/mil/options.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
@@ -18,11 +19,12 @@ constexpr std::array<std::pair<InputCode, std::string_view>, 5> kInputCodes = {{
     {InputCode::kThermometer, "thermometer"},
 }};
 
-constexpr std::array<std::pair<Pooling, std::string_view>, 4> kPoolings = {{
+constexpr std::array<std::pair<Pooling, std::string_view>, 5> kPoolings = {{
     {Pooling::kHopfield, "hopfield"},
     {Pooling::kMeanMax, "mean_max"},
     {Pooling::kAttention, "attention"},
     {Pooling::kGatedAttention, "gated_attention"},
+    {Pooling::kStoredBags, "stored_bags"},
 }};
 
 template <class T, std::size_t N>
@@ -70,7 +72,9 @@ std::string_view pooling_name(Pooling pooling) {
   return name_of(kPoolings, pooling);
 }
 Pooling parse_pooling(std::string_view name) {
-  return value_of(kPoolings, name, "model");
+  std::string spelled(name);
+  std::replace(spelled.begin(), spelled.end(), '-', '_');
+  return value_of(kPoolings, spelled, "model");
 }
 
 std::vector<Pooling> default_baselines() {

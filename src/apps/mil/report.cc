@@ -75,8 +75,17 @@ std::string joined(const std::vector<std::int64_t>& values) {
   return out.empty() ? "none" : out;
 }
 
+/// Networks have settings; stored bags choose theirs from the training bags of each fold.
 std::vector<std::pair<std::string, std::string>> settings(const CvResult& result) {
   const ModelOptions& model = result.options.model;
+  if (model.pooling == Pooling::kStoredBags) {
+    std::vector<std::pair<std::string, std::string>> facts;
+    for (const FoldResult& fold : result.model.repetitions.front().folds) {
+      facts.emplace_back("Chosen without fold " + std::to_string(fold.fold), fold.chosen);
+    }
+    for (const auto& version : result.versions) facts.push_back(version);
+    return facts;
+  }
   const TrainOptions& train = result.options.train;
   std::string code(input_code_name(model.input_code));
   if (model.input_code == InputCode::kThermometer) {
@@ -149,14 +158,15 @@ report::Plot cv_roc_plot(const CvResult& result) {
 report::Table cv_auc_table(const CvResult& result) {
   report::Table table({{"model"},
                        {"AUC", Align::kRight},
+                       {"95 % interval", Align::kRight},
                        {"model minus it", Align::kRight},
                        {"folds won / tied / lost", Align::kRight},
                        {"Wilcoxon p", Align::kRight},
                        {"weights", Align::kRight},
                        {"CPU time", Align::kRight}});
   const auto row = [&](const ModelResult& model, const Comparison* paired) {
-    std::vector<std::string> cells = {model.title,
-                                      report::plus_minus(model.auc_mean, model.auc_sd, 3)};
+    std::vector<std::string> cells = {
+        model.title, report::plus_minus(model.auc_mean, model.auc_sd, 3), interval_cell(model)};
     const std::vector<std::string> compared = comparison_cells(paired);
     cells.insert(cells.end(), compared.begin(), compared.end());
     cells.push_back(report::grouped(model.num_parameters));
@@ -170,7 +180,7 @@ report::Table cv_auc_table(const CvResult& result) {
   const std::vector<PublishedAuc> published = published_aucs(result.origin);
   if (!published.empty()) table.add_rule();
   for (const PublishedAuc& entry : published) {
-    table.add_row({entry.method + " (" + entry.source + ")", fixed(entry.auc, 3),
+    table.add_row({entry.method + " (" + entry.source + ")", fixed(entry.auc, 3), "",
                    report::signed_fixed(result.model.auc_mean - entry.auc, 3)});
   }
   return table;
@@ -185,7 +195,8 @@ void add_cv_report(report::Page& page, const CvResult& result, const std::string
       " positive), " + std::to_string(result.num_instances) + " instances with " +
       std::to_string(result.num_features) +
       " features. Only bags have labels. In turn one fold of bags is tested, the next one "
-      "decides when training stops, the others train; the test fold decides nothing.");
+      "decides when a network's training stops, the others train; stored bags need no such fold "
+      "and store it, too. The test fold decides nothing.");
   page.tiles({{fixed(result.model.auc_mean, 3), "mean AUC, " + result.model.title,
                folds + " folds, " + std::to_string(repetitions.size()) +
                    (repetitions.size() == 1 ? " repetition" : " repetitions")},

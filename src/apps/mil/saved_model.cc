@@ -14,10 +14,13 @@
 #include <numeric>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 
+#include "apps/mil/explanation.h"
 #include "apps/mil/json.h"
 #include "apps/mil/random.h"
+#include "apps/mil/stored_bags_file.h"
 #include "apps/mil/trainer.h"
 #include "hopfield/apps/mil/coder.h"
 #include "hopfield/apps/mil/folds.h"
@@ -148,8 +151,9 @@ void append_coder(const InputCoder& coder, NamedTensors& tensors) {
 InputCoder read_coder(const store::SafetensorsFile& file, const ModelOptions& options,
                       std::int64_t num_features) {
   InputCoder::State state;
-  state.code = static_cast<std::int64_t>(options.input_code);
-  state.levels = options.input_code == InputCode::kThermometer ? options.levels : 1;
+  const bool stored = options.pooling == Pooling::kStoredBags;
+  state.code = static_cast<std::int64_t>(stored ? InputCode::kRank : options.input_code);
+  state.levels = !stored && options.input_code == InputCode::kThermometer ? options.levels : 1;
   state.num_features = num_features;
   state.kept = file.read<std::int64_t>("code.kept");
   state.shift = file.read<float>("code.shift");
@@ -158,6 +162,18 @@ InputCoder read_coder(const store::SafetensorsFile& file, const ModelOptions& op
   state.knots = file.read<float>("code.knots");
   state.ranks = file.read<float>("code.ranks");
   return InputCoder::from_state(std::move(state));
+}
+
+void append_stored_bags(const StoredBags& model, NamedTensors& tensors) {
+  const auto add = [&](const char* name, const std::vector<std::int64_t>& shape,
+                       const auto& values) {
+    using Value = typename std::decay_t<decltype(values)>::value_type;
+    const at::ScalarType type = std::is_same_v<Value, double>  ? at::kDouble
+                                : std::is_same_v<Value, float> ? at::kFloat
+                                                               : at::kLong;
+    tensors.emplace_back(name, vector_tensor(values, type).reshape(shape));
+  };
+  visit_stored_bags(model, add);
 }
 
 std::string member_prefix(std::size_t member) {
@@ -188,6 +204,9 @@ struct SavedModel::State {
   std::string origin;
   InputCoder coder;
   mutable std::vector<BagNet> members;  // forward is not const in torch, but changes nothing
+  std::optional<StoredBags> stored;     // instead of coder and members
+
+  const InputCoder& input_coder() const { return stored ? stored->state().coder : coder; }
 
   /// The bags as the networks see them.
   CodedBags code(const Bags& bags, const char* op) const {
@@ -221,7 +240,7 @@ std::uint64_t SavedModel::seed() const {
   return state_->seed;
 }
 std::int64_t SavedModel::num_features() const {
-  return state_->coder.num_features();
+  return state_->input_coder().num_features();
 }
 const std::vector<std::string>& SavedModel::feature_names() const {
   return state_->feature_names;
@@ -230,7 +249,12 @@ const std::string& SavedModel::origin() const {
   return state_->origin;
 }
 
+const StoredBags* SavedModel::stored_bags() const {
+  return state_->stored ? &*state_->stored : nullptr;
+}
+
 std::int64_t SavedModel::num_parameters() const {
+  if (state_->stored) return state_->stored->num_values();
   std::int64_t count = 0;
   for (const BagNet& net : state_->members) count += net->num_parameters();
   return count;
@@ -238,18 +262,20 @@ std::int64_t SavedModel::num_parameters() const {
 
 void SavedModel::save(const std::string& path) const {
   NamedTensors tensors;
-  append_coder(state_->coder, tensors);
+  append_coder(state_->input_coder(), tensors);
+  if (state_->stored) append_stored_bags(*state_->stored, tensors);
   for (std::size_t m = 0; m < state_->members.size(); ++m) {
     for (const auto& parameter : state_->members[m]->named_parameters()) {
       tensors.emplace_back(member_prefix(m) + parameter.key(), parameter.value().detach());
     }
   }
-  const Json description = {{"model", to_json(state_->options)},
-                            {"train", to_json(state_->train)},
-                            {"seed", state_->seed},
-                            {"num_features", state_->coder.num_features()},
-                            {"feature_names", state_->feature_names},
-                            {"trained_on", state_->origin}};
+  Json description = {{"model", to_json(state_->options)},
+                      {"train", to_json(state_->train)},
+                      {"seed", state_->seed},
+                      {"num_features", num_features()},
+                      {"feature_names", state_->feature_names},
+                      {"trained_on", state_->origin}};
+  if (state_->stored) description["stored_bags"] = stored_bags_json(*state_->stored);
   write_file(path, kModelFormat, description, tensors);
 }
 
@@ -263,7 +289,13 @@ SavedModel SavedModel::load(const std::string& path) {
     state->seed = json.at("seed").get<std::uint64_t>();
     state->feature_names = json.at("feature_names").get<std::vector<std::string>>();
     state->origin = json.at("trained_on").get<std::string>();
-    state->coder = read_coder(file, state->options, json.at("num_features").get<std::int64_t>());
+    InputCoder coder =
+        read_coder(file, state->options, json.at("num_features").get<std::int64_t>());
+    if (state->options.pooling == Pooling::kStoredBags) {
+      state->stored = read_stored_bags(file, json.at("stored_bags"), std::move(coder));
+    } else {
+      state->coder = std::move(coder);
+    }
   } catch (const Json::exception& error) {
     fail(ErrorCode::kCorruptData, "load model",
          "expected a complete description in " + path + ", got: " + error.what());
@@ -273,7 +305,8 @@ SavedModel SavedModel::load(const std::string& path) {
          "expected sane settings in " + path + ", got: " + error.what());
   }
   const at::NoGradGuard no_grad;
-  for (std::int64_t m = 0; m < state->train.members; ++m) {
+  const std::int64_t num_networks = state->stored ? 0 : state->train.members;
+  for (std::int64_t m = 0; m < num_networks; ++m) {
     BagNet net(state->options, state->coder.num_coded());
     for (auto& parameter : net->named_parameters()) {
       const store::TensorEntry& entry =
@@ -294,11 +327,13 @@ SavedModel SavedModel::load(const std::string& path) {
 }
 
 std::vector<double> SavedModel::predict(const Bags& bags) const {
+  if (state_->stored) return state_->stored->scores(bags, all_bags(bags.num_bags()));
   const SingleThreaded single_threaded;
   return state_->scores(state_->code(bags, "predict"), all_bags(bags.num_bags()));
 }
 
 std::vector<std::string> SavedModel::weight_names() const {
+  if (state_->stored) return {};
   const bool heads = state_->options.pooling == Pooling::kHopfield;
   std::vector<std::string> names;
   for (std::int64_t h = 0; h < (heads ? state_->options.num_heads : 1); ++h) {
@@ -311,10 +346,11 @@ std::vector<std::string> SavedModel::weight_names() const {
 }
 
 std::vector<BagExplanation> SavedModel::explain(const Bags& bags) const {
+  if (state_->stored) return explain_stored(*state_->stored, bags);
   if (state_->options.pooling == Pooling::kMeanMax) {
     fail(ErrorCode::kUnsupported, "explain",
-         "expected a model that weighs instances, got mean_max; train --model hopfield, attention "
-         "or gated_attention");
+         "expected a model that weighs instances, got mean_max; train --model hopfield, attention, "
+         "gated_attention or stored-bags");
   }
   const SingleThreaded single_threaded;
   const CodedBags coded = state_->code(bags, "explain");
@@ -345,12 +381,7 @@ std::vector<BagExplanation> SavedModel::explain(const Bags& bags) const {
     const auto begin = static_cast<std::ptrdiff_t>(bags.offsets[static_cast<std::size_t>(bag)]);
     explanation.alone.assign(alone.begin() + begin,
                              alone.begin() + begin + static_cast<std::ptrdiff_t>(size));
-    explanation.order = all_bags(static_cast<std::int64_t>(size));
-    std::stable_sort(explanation.order.begin(), explanation.order.end(),
-                     [&](std::int64_t a, std::int64_t b) {
-                       return explanation.mean_weight[static_cast<std::size_t>(a)] >
-                              explanation.mean_weight[static_cast<std::size_t>(b)];
-                     });
+    set_order(explanation);
   }
   return out;
 }
@@ -373,6 +404,27 @@ class Fitter {
                              mix_seed(mix_seed(options.seed, "fit"), static_cast<std::uint64_t>(m)),
                              coded_, training_, validation_);
     }
+  }
+
+  /// Stores all bags; there is nothing to train in epochs.
+  static FitResult store(const Bags& bags, const FitOptions& options, const Control& control) {
+    require(!options.resume, "mil fit",
+            "expected no --resume with stored bags, which keep no checkpoint, got it");
+    const auto start = std::chrono::steady_clock::now();
+    const auto poll = [&] {
+      if (control.cancelled && control.cancelled()) {
+        fail(ErrorCode::kCancelled, "mil fit", "interrupted; nothing was written");
+      }
+    };
+    auto state = new_state(bags, options);
+    state->stored = StoredBags::fit(bags, all_bags(bags.num_bags()), poll);
+    FitResult result;
+    result.num_training = bags.num_bags();
+    result.validation_auc = state->stored->left_out_auc();
+    result.model.state_ = std::move(state);
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
   }
 
   FitResult run(const Control& control) {
@@ -423,13 +475,18 @@ class Fitter {
     }
   }
 
-  SavedModel saved_model() const {
+  static std::shared_ptr<SavedModel::State> new_state(const Bags& bags, const FitOptions& options) {
     auto state = std::make_shared<SavedModel::State>();
-    state->options = options_.model;
-    state->train = options_.train;
-    state->seed = options_.seed;
-    state->feature_names = bags_.feature_names;
-    state->origin = bags_.origin;
+    state->options = options.model;
+    state->train = options.train;
+    state->seed = options.seed;
+    state->feature_names = bags.feature_names;
+    state->origin = bags.origin;
+    return state;
+  }
+
+  SavedModel saved_model() const {
+    auto state = new_state(bags_, options_);
     state->coder = coder_;
     for (const Trainer& trainer : trainers_) state->members.push_back(trainer.best_net());
     SavedModel model;
@@ -506,6 +563,7 @@ FitResult fit(const Bags& bags, const FitOptions& options, const Control& contro
           "expected 0 or at least 3 folds, got " + std::to_string(options.num_folds));
   require(!options.resume || !options.checkpoint_path.empty(), "mil fit",
           "expected the checkpoint to resume from, got no path");
+  if (options.model.pooling == Pooling::kStoredBags) return Fitter::store(bags, options, control);
   Fitter fitter(bags, options);
   FitResult result = fitter.run(control);
   return result;

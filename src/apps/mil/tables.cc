@@ -80,7 +80,9 @@ std::string predictions_json(const Bags& bags, std::span<const double> scores) {
 
 std::string explanations_csv(const Bags& bags, std::span<const BagExplanation> explanations,
                              const std::vector<std::string>& weight_names, std::int64_t top) {
+  const bool effects = !explanations.empty() && !explanations.front().effect.empty();
   std::string out = "bag_id,instance_id,rank,weight,alone";
+  if (effects) out += ",effect";
   for (const std::string& name : weight_names) out += ",weight_" + name;
   out += "\n";
   for (std::size_t b = 0; b < explanations.size(); ++b) {
@@ -89,6 +91,7 @@ std::string explanations_csv(const Bags& bags, std::span<const BagExplanation> e
       out += cell(bags.bag_ids[b]) + "," + cell(bags.instance_ids[row]) + "," +
              std::to_string(rank + 1) + "," + exact(explanation.mean_weight[i]) + "," +
              exact(explanation.alone[i]);
+      if (effects) out += "," + exact(explanation.effect[i]);
       for (std::size_t w = 0; w < weight_names.size(); ++w) {
         out += "," + exact(explanation.weights[i * weight_names.size() + w]);
       }
@@ -109,11 +112,13 @@ std::string explanations_json(const Bags& bags, std::span<const BagExplanation> 
       for (std::size_t w = 0; w < weight_names.size(); ++w) {
         weights[weight_names[w]] = explanation.weights[i * weight_names.size() + w];
       }
-      instances.push_back({{"instance_id", bags.instance_ids[row]},
-                           {"rank", rank + 1},
-                           {"weight", explanation.mean_weight[i]},
-                           {"alone", explanation.alone[i]},
-                           {"weights", std::move(weights)}});
+      Json instance = {{"instance_id", bags.instance_ids[row]},
+                       {"rank", rank + 1},
+                       {"weight", explanation.mean_weight[i]},
+                       {"alone", explanation.alone[i]}};
+      if (!explanation.effect.empty()) instance["effect"] = explanation.effect[i];
+      instance["weights"] = std::move(weights);
+      instances.push_back(std::move(instance));
     });
     Json bag = {{"bag_id", bags.bag_ids[b]},
                 {"score", explanation.score},
@@ -130,23 +135,30 @@ std::string explanations_text(const Bags& bags, std::span<const BagExplanation> 
                               std::int64_t top) {
   using report::Align;
   using report::fixed;
-  report::Table table({{"bag"},
-                       {"label"},
-                       {"score", Align::kRight},
-                       {"instance"},
-                       {"weight", Align::kRight},
-                       {"even share", Align::kRight},
-                       {"alone", Align::kRight}});
+  const bool effects = !explanations.empty() && !explanations.front().effect.empty();
+  std::vector<report::Column> columns = {{"bag"},
+                                         {"label"},
+                                         {"score", Align::kRight},
+                                         {"instance"},
+                                         {"weight", Align::kRight},
+                                         {"even share", Align::kRight},
+                                         {"alone", Align::kRight}};
+  if (effects) columns.push_back({"effect", Align::kRight});
+  report::Table table(std::move(columns));
   for (std::size_t b = 0; b < explanations.size(); ++b) {
     const BagExplanation& explanation = explanations[b];
     visit_top(bags, b, explanation, top, [&](std::size_t rank, std::size_t i, std::size_t row) {
       const bool first = rank == 0;
       const std::string label = bags.labels.empty() ? "?" : std::to_string(bags.labels[b]);
-      table.add_row({first ? bags.bag_ids[b] : "", first ? label : "",
-                     first ? fixed(explanation.score, 2) : "", bags.instance_ids[row],
-                     fixed(explanation.mean_weight[i], 3),
-                     fixed(1 / static_cast<double>(explanation.order.size()), 3),
-                     fixed(explanation.alone[i], 2)});
+      std::vector<std::string> cells = {first ? bags.bag_ids[b] : "",
+                                        first ? label : "",
+                                        first ? fixed(explanation.score, 2) : "",
+                                        bags.instance_ids[row],
+                                        fixed(explanation.mean_weight[i], 3),
+                                        fixed(1 / static_cast<double>(explanation.order.size()), 3),
+                                        fixed(explanation.alone[i], 2)};
+      if (effects) cells.push_back(report::signed_fixed(explanation.effect[i], 2));
+      table.add_row(std::move(cells));
     });
   }
   return table.text();

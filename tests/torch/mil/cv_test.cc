@@ -46,6 +46,7 @@ TEST(CrossValidate, SameBitsForAnyNumberOfThreads) {
   const Bags bags = make_toy(30).bags;
   const std::vector<Repetition> folds = own_folds(bags, 2);
   CvOptions options = quick_options();
+  options.baselines.push_back(Pooling::kStoredBags);
   const std::string one = cv_json(cross_validate(bags, folds, options), {}, /*times=*/false);
   for (const int threads : {2, 3, 0}) {
     options.num_threads = threads;
@@ -84,7 +85,8 @@ TEST(CrossValidate, SeedMatters) {
 TEST(CrossValidate, TestBagsDecideNothing) {
   const Bags bags = make_toy(36).bags;
   const std::vector<Repetition> folds = own_folds(bags, 1, 4);
-  const CvOptions options = quick_options();
+  CvOptions options = quick_options();
+  options.baselines.push_back(Pooling::kStoredBags);
   const CvResult before = cross_validate(bags, folds, options);
   for (const bool change_labels : {false, true}) {
     Bags changed = bags;
@@ -104,10 +106,11 @@ TEST(CrossValidate, TestBagsDecideNothing) {
       const FoldResult& y = b.repetitions[0].folds[2];
       EXPECT_EQ(x.validation_auc, y.validation_auc) << a.name;
       EXPECT_EQ(x.best_epoch, y.best_epoch) << a.name;
+      EXPECT_EQ(x.chosen, y.chosen) << a.name;
       EXPECT_EQ(x.scores == y.scores, change_labels) << a.name;  // values change the scores only
     };
     check(before.model, after.model);
-    for (std::size_t m = 0; m < 3; ++m) check(before.baselines[m], after.baselines[m]);
+    for (std::size_t m = 0; m < 4; ++m) check(before.baselines[m], after.baselines[m]);
   }
 }
 

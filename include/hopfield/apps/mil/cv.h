@@ -8,6 +8,7 @@
 
 #include "hopfield/apps/mil/bags.h"
 #include "hopfield/apps/mil/folds.h"
+#include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/options.h"
 
 namespace hopfield::mil {
@@ -28,8 +29,9 @@ struct FoldResult {
   std::vector<double> scores;           ///< [test_bags] logits
   std::vector<int> labels;              ///< [test_bags]
   double auc = 0;                       ///< of the test fold
-  double validation_auc = 0;            ///< at the epoch kept
-  double best_epoch = 0;                ///< kept, from 1; mean over the members
+  double validation_auc = 0;            ///< at the epoch kept; of stored bags: left_out_auc
+  double best_epoch = 0;                ///< kept, from 1; mean over the members; 0: no epochs
+  std::string chosen;                   ///< what the model chose by itself; empty: nothing
   double seconds = 0;                   ///< of one thread
 };
 
@@ -46,6 +48,9 @@ struct ModelResult {
   std::string title;    ///< for people: "HopfieldPooling", "mean + max, linear", ...
   double auc_mean = 0;  ///< over the repetitions
   double auc_sd = 0;    ///< sample standard deviation over the repetitions; NaN for one
+  /// 95 % of the AUC on new bags, see auc_interval: each bag's influences in its folds, averaged
+  /// over the repetitions. Does not hold what another draw of training bags would change.
+  Interval auc_interval;
   double validation_auc_mean = 0;
   std::int64_t num_parameters = 0;
   double seconds = 0;  ///< sum over folds, of one thread
@@ -76,6 +81,7 @@ struct CvResult {
 
 /// Cross-validates the model and the baselines on every repetition. Nothing is ever fitted or
 /// chosen on a test fold: input codes see the training bags, early stopping the validation fold.
+/// Stored bags need no validation fold: they store the bags of all folds but the test fold.
 ///
 /// Bits     depend on bags, folds and options alone: not on num_threads, nor on which other
 ///          repetitions or baselines run.

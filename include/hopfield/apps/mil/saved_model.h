@@ -8,6 +8,7 @@
 
 #include "hopfield/apps/mil/bags.h"
 #include "hopfield/apps/mil/options.h"
+#include "hopfield/apps/mil/stored_bags.h"
 
 namespace hopfield::mil {
 
@@ -15,14 +16,18 @@ namespace hopfield::mil {
 struct BagExplanation {
   double score = 0;  ///< logit of the bag
   /// [instances, heads * quantity]: association of each instance with each pooling pattern, column
-  /// h * quantity + q; each column sums to 1 over the bag.
+  /// h * quantity + q; each column sums to 1 over the bag. Empty for stored bags.
   std::vector<double> weights;
-  std::vector<double> mean_weight;  ///< [instances], mean of the columns
+  /// [instances], mean of the columns; of stored bags |effect| as a share of all (all 0: even).
+  std::vector<double> mean_weight;
+  /// [instances] of stored bags: score less the score of the bag without this instance (a bag
+  /// without any has the intercept); > 0 speaks for the label 1. Empty for networks.
+  std::vector<double> effect;
   std::vector<double> alone;        ///< [instances], logit of a bag that held this instance only
   std::vector<std::int64_t> order;  ///< [instances], by falling mean weight, then by place
 };
 
-/// A trained classifier of bags: input code, networks, and where they come from.
+/// A trained classifier of bags: input code and networks, or stored bags; and where they come from.
 ///
 /// File     safetensors with a JSON description, see docs/formats/mil-model.md; written whole
 ///          or not at all. Loading errors: kIo; kCorruptData naming the file and what is wrong.
@@ -38,8 +43,9 @@ class SavedModel {
   std::uint64_t seed() const;
   std::int64_t num_features() const;
   const std::vector<std::string>& feature_names() const;
-  std::int64_t num_parameters() const;  ///< of all members
-  const std::string& origin() const;    ///< file of the training bags
+  std::int64_t num_parameters() const;    ///< of all members; of stored bags: values
+  const StoredBags* stored_bags() const;  ///< null if it is made of networks
+  const std::string& origin() const;      ///< file of the training bags
 
   /// Logits [num_bags]; > 0 means positive. Errors: kInvalidArgument if the bags have another
   /// number of features, naming both.
@@ -61,7 +67,7 @@ struct FitOptions {
   TrainOptions train;
   std::uint64_t seed = 0;
   /// One of this many stratified folds validates (early stopping), the others train; 0: all bags
-  /// train for all epochs.
+  /// train for all epochs. Stored bags store all bags, whatever this says.
   int num_folds = 10;
   /// Where an interrupted run leaves its state; empty: nowhere. Removed when the run completes.
   std::string checkpoint_path;
@@ -71,14 +77,16 @@ struct FitOptions {
 struct FitResult {
   SavedModel model;
   std::int64_t num_training = 0, num_validation = 0;  ///< bags
-  double validation_auc = 0;  ///< mean over the members, at the epochs kept; NaN without validation
-  double best_epoch = 0;      ///< mean over the members
+  /// Mean over the members, at the epochs kept; NaN without validation; of stored bags: each bag by
+  /// the others.
+  double validation_auc = 0;
+  double best_epoch = 0;        ///< mean over the members
   std::int64_t resumed_at = 0;  ///< epochs (of all members) found in the checkpoint
   double seconds = 0;
 };
 
 /// Trains on the bags. A run that was interrupted and resumed gives the same model, bit for bit, as
-/// one that was not.
+/// one that was not. Stored bags are one step and keep no checkpoint: `resume` is kInvalidArgument.
 ///
 /// Errors   as cross_validate; kCancelled if control.cancelled said so, after the checkpoint was
 ///          written; with `resume`: kIo without a checkpoint, kInvalidArgument if it belongs to

@@ -17,8 +17,8 @@ std::string predictions_csv(const Bags& bags, std::span<const double> scores);
 std::string predictions_json(const Bags& bags, std::span<const double> scores);
 
 /// One row an instance, the most weighted of each bag first: bag_id, instance_id, rank (from 1),
-/// weight (mean), alone (logit of a bag with this instance only), then one column a head and
-/// pooling pattern, named by `weight_names`. At most `top` rows a bag; 0: all.
+/// weight (mean), alone (logit of a bag with this instance only), of stored bags effect, then one
+/// column a head and pooling pattern, named by `weight_names`. At most `top` rows a bag; 0: all.
 std::string explanations_csv(const Bags& bags, std::span<const BagExplanation> explanations,
                              const std::vector<std::string>& weight_names, std::int64_t top = 0);
 std::string explanations_json(const Bags& bags, std::span<const BagExplanation> explanations,
