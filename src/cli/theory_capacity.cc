@@ -53,9 +53,9 @@ Point measure(const Arguments& a, std::int64_t size, const theory::ReplicaOption
   Point point;
   point.size = size;
   if (a.choice.continuous()) {
+    point.formulas = continuous_formulas(a, size);
     point.measured = theory::measure_continuous_capacity(a.beta, a.k, size, a.patterns_max, trials,
                                                          a.confidence);
-    point.formulas = continuous_formulas(a, size);
     return point;
   }
   theory::CapacityOptions options;
@@ -204,7 +204,7 @@ void add_theory_capacity(CLI::App& noun, Context& context) {
       {"hopfield theory capacity --network classical --n 50,100,200 --csv capacity.csv",
        "hopfield theory capacity --network classical --stored-if retrieved --n 300 --trials 9",
        "hopfield theory capacity --network dense --power 3 --n 20,30,40 --svg capacity.svg",
-       "hopfield theory capacity --network exponential --n 12,16,20 --json",
+       "hopfield theory capacity --network exponential --n 8,12,16 --json",
        "hopfield theory capacity --network continuous --n 4,6,8,10 --report capacity.html"},
       [a, &context] { return run(*a, context); });
   add_network(command, a->choice, {"classical", "dense", "exponential", "continuous"});

@@ -99,11 +99,9 @@ theory::NetworkKind NetworkChoice::kind() const {
 }
 
 void add_network(CLI::App& command, NetworkChoice& choice, const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : "|") + name;
   command.add_option("--network", choice.network, "Which network")
       ->check(CLI::IsMember(names))
-      ->type_name(list)
+      ->type_name("NAME")
       ->capture_default_str();
   command.add_option("--rule", choice.rule, "classical: how it learns")
       ->check(CLI::IsMember({"hebbian", "pseudo-inverse", "storkey"}))

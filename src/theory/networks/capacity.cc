@@ -113,6 +113,16 @@ CapacityEstimate estimate_of(const std::vector<std::vector<double>>& samples, do
   return estimate;
 }
 
+/// Throws unless the extremes of so many trials enclose the median with that confidence.
+void require_enough(std::size_t trials, double confidence) {
+  require(confidence > 0 && confidence < 1, "median_interval",
+          "expected a confidence in (0, 1), got " + std::to_string(confidence));
+  const double outside = 2 * std::pow(0.5, static_cast<double>(trials));
+  require(trials >= 1 && outside <= 1 - confidence, "median_interval",
+          "expected more trials for this confidence, got " + std::to_string(trials) +
+              "; 6 serve for 0.95");
+}
+
 double double_factorial(int n) {
   return n < 1 ? 1.0 : boost::math::double_factorial<double>(static_cast<unsigned>(n));
 }
@@ -171,6 +181,8 @@ ProbabilityInterval probability_interval(std::int64_t successes, std::int64_t tr
 
 CapacityEstimate measure_capacity(const CapacityOptions& options) {
   validate(options);
+  require_enough(static_cast<std::size_t>(std::max<std::int64_t>(options.trials.num_replicas, 0)),
+                 options.confidence);
   return estimate_of(replicate(options.trials,
                                [&](RandomStream& random) -> std::vector<double> {
                                  return {largest_stored(options, random)};
@@ -187,6 +199,8 @@ CapacityEstimate measure_continuous_capacity(double beta, double k, std::int64_t
           "expected beta > 0, k > 0, depth >= 2 and num_patterns_max >= 1, got " +
               std::to_string(beta) + ", " + std::to_string(k) + ", " + std::to_string(depth) +
               " and " + std::to_string(num_patterns_max));
+  require_enough(static_cast<std::size_t>(std::max<std::int64_t>(trials.num_replicas, 0)),
+                 confidence);
   const double radius = k * std::sqrt(static_cast<double>(depth - 1));
   const double kappa = beta * radius * radius;
   const auto trial = [&](RandomStream& random) -> std::vector<double> {
@@ -264,10 +278,13 @@ std::vector<CapacityFormula> capacity_formulas(const CapacityOptions& o) {
       return {{"N Q(sqrt(N^(P-1)/((P-1)! K))) = ln 2", gaussian_half(n, all / noise)}};
     }
     case NetworkKind::kExponential: {
-      const double flipped = stable ? 0 : o.flipped;
-      if (flipped >= 0.5) return {};
-      return {{flipped == 0 ? "2^(N/2)" : "exp(N I(1 - 2 flipped)/2)",
-               std::exp(0.5 * n * flip_exponent(1 - 2 * flipped))}};
+      if (stable) {
+        const double signal = std::pow(std::exp(2.0) / std::cosh(2.0), n - 1);
+        return {{"N Q(sqrt((e^2/cosh 2)^(N-1)/K)) = ln 2", gaussian_half(n, signal)},
+                {"2^(N/2)", std::exp2(0.5 * n)}};
+      }
+      if (o.flipped >= 0.5) return {};
+      return {{"exp(N I(1 - 2 flipped)/2)", std::exp(0.5 * n * flip_exponent(1 - 2 * o.flipped))}};
     }
     case NetworkKind::kMultitask:
       break;

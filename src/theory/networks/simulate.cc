@@ -29,6 +29,9 @@ void validate(const Simulation& s) {
   require(!multitask || s.flipped == 0, kOp,
           "expected no flipped spins for the multitasking network; its start is made of all "
           "patterns");
+  require(s.sweeps >= 1 && (s.temperature == 0 || (s.discard >= 0 && s.discard < s.sweeps)), kOp,
+          "expected 0 <= discard < sweeps, got " + std::to_string(s.discard) + " and " +
+              std::to_string(s.sweeps));
   require(s.num_examples >= 0, kOp,
           "expected num_examples >= 0, got " + std::to_string(s.num_examples));
 }
