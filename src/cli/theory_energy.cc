@@ -171,7 +171,7 @@ Scene compute(const Arguments& a, const theory::ContinuousNetwork& network,
 report::Plot line_plot(const Scene& scene) {
   report::Plot plot;
   plot.title = "Energy on the line through two patterns";
-  plot.x.label = "t: 0 first pattern, 1 second pattern (the origin if there is but one)";
+  plot.x.label = "t: 0 first pattern, 1 second (or origin)";
   plot.y.label = "energy";
   plot.series.push_back({"", scene.line.t, scene.line.energy});
   return plot;
