@@ -178,8 +178,9 @@ int run(const Arguments& a, const Context& context) {
   const report::Table table = table_of(a, points);
   const auto page = [&] {
     report::Page result("Storage capacity", a.choice.network + " network");
-    result.plot(plot_of(a, points),
-                "Median over trials with its interval of confidence, and what formulas say.");
+    result.plot(
+        plot_of(a, points),
+        "Median over trials, bars of half its interval each way (table: its ends), and formulas.");
     result.table(table, "The numbers of the picture.");
     result.facts({{"trials", std::to_string(a.trials)}, {"seed", std::to_string(a.seed)}});
     return result;
