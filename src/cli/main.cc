@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
   if (argc > 1 && is_torch_noun(arguments[1])) return run_torch_program(arguments);
   return run_program(argc, argv, [](CLI::App& program, Context& context) {
     add_memory(program, context);
+    add_theory(program, context);
     for (const TorchNoun& noun : kTorchNouns) program.add_subcommand(noun.name, noun.description);
   });
 }
