@@ -160,8 +160,10 @@ double zero_temperature_x(int p, double gamma, double x_critical) {
     return std::log(p / 4.0) + (2 * p - 2) * std::log(std::erf(x)) - 2 * std::log(x) -
            std::log(gamma);
   };
-  // erf < 1, so the root lies below that of the equation with 1 in its place.
-  const double high = p == 2 ? 1 / std::sqrt(2 * gamma) : std::sqrt(p / (4 * gamma));
+  // erf < 1, so the root lies below that of the equation with 1 in its place; a little beyond it,
+  // since at small loads erf is 1 to rounding and the two roots are the same number.
+  constexpr double kBeyond = 1 + 1e-9;
+  const double high = kBeyond * (p == 2 ? 1 / std::sqrt(2 * gamma) : std::sqrt(p / (4 * gamma)));
   if (excess(x_critical) <= 0 || high <= x_critical) return x_critical;
   return bracketed_root(excess, x_critical, high);
 }

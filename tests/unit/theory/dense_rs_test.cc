@@ -119,6 +119,17 @@ TEST(DenseRs, WithoutLoadItIsTheMeanFieldMagnet) {
   EXPECT_EQ(solve_dense({4, 0, 0}, kRs, Branch::kRetrieval).free_energy, -0.5);
 }
 
+TEST(DenseRs, ZeroTemperatureIsSolvedAtAnyLoad) {
+  for (const int p : {2, 4, 6, 8, 20}) {
+    const double edge = critical_load(p, kRs).gamma;
+    for (double gamma = edge * 0.999; gamma > 1e-12; gamma *= 0.83) {
+      const DenseState got = solve_dense({p, gamma, 0}, kRs, Branch::kRetrieval);
+      ASSERT_TRUE(got.report.converged) << p << " " << gamma;
+      EXPECT_LT(got.report.residual, 1e-9);  // the root in x is good to 1e-15, slopes are below 1e3
+    }
+  }
+}
+
 TEST(DenseRs, RefusesWhatIsOutOfRange) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto solve = [](int p, double gamma, double t) {
