@@ -75,11 +75,6 @@ std::vector<CapacityFormula> capacity_formulas(const CapacityOptions& options);
 /// A = E exp(kappa cos) over the sphere.
 double half_association_capacity(double beta, double k, std::int64_t depth);
 
-/// Largest load of retrieval states at temperature 0 in the replica-symmetric theory: alpha (K =
-/// alpha N) for power 2, gamma (K = 2 gamma/P! N^(P-1)) for powers P > 2. Source: Amit, Gutfreund,
-/// Sompolinsky 1985; Gardner 1987.
-double critical_load(int power);
-
 }  // namespace hopfield::theory
 
 #endif  // HOPFIELD_THEORY_CAPACITY_H_

@@ -6,12 +6,12 @@
 #include <boost/math/special_functions/bessel.hpp>
 #include <boost/math/special_functions/erf.hpp>
 #include <boost/math/special_functions/factorials.hpp>
-#include <boost/math/tools/minima.hpp>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "hopfield/base/error.h"
+#include "theory/equations/dense_equations.h"
 
 namespace hopfield::theory {
 namespace {
@@ -141,14 +141,6 @@ double flip_exponent(double a) {
   return 0.5 * (term(1 + a) + term(1 - a));
 }
 
-/// The largest value of f on [low, high], f with one maximum there.
-template <class Function>
-double maximum(Function f, double low, double high) {
-  const auto best = boost::math::tools::brent_find_minima(
-      [&](double x) { return -f(x); }, low, high, std::numeric_limits<double>::digits);
-  return -best.second;
-}
-
 }  // namespace
 
 MedianInterval median_interval(const std::vector<double>& ascending, double confidence) {
@@ -235,20 +227,6 @@ double half_association_capacity(double beta, double k, std::int64_t depth) {
   return 1 + std::exp(kappa - log_a);
 }
 
-double critical_load(int power) {
-  require(power >= 2, "critical_load", "expected a power >= 2, got " + std::to_string(power));
-  // Beyond x = 6 both functions fall and erf is 1; one maximum lies between.
-  if (power == 2) {
-    const double two_over_sqrt_pi = boost::math::constants::two_div_root_pi<double>();
-    const double root = maximum(
-        [&](double x) { return std::erf(x) / x - two_over_sqrt_pi * std::exp(-x * x); }, 0.5, 6);
-    return 0.5 * root * root;
-  }
-  return maximum(
-      [power](double x) { return 0.25 * power * std::pow(std::erf(x), 2 * power - 2) / (x * x); },
-      0.5, 6);
-}
-
 std::vector<CapacityFormula> capacity_formulas(const CapacityOptions& o) {
   validate(o);
   const double n = static_cast<double>(o.num_spins);
@@ -256,7 +234,7 @@ std::vector<CapacityFormula> capacity_formulas(const CapacityOptions& o) {
   const double all = std::pow(n, o.power - 1);
   switch (o.kind) {
     case NetworkKind::kHebbian:
-      if (!stable) return {{"alpha_c N", critical_load(2) * n}};
+      if (!stable) return {{"alpha_c N", critical_replica_symmetric(2).gamma * n}};
       return {{"N Q(sqrt(N/K)) = ln 2", gaussian_half(n, n)},
               {"N / (2 ln N)", n / (2 * std::log(n))}};
     case NetworkKind::kPseudoInverse:
@@ -265,16 +243,18 @@ std::vector<CapacityFormula> capacity_formulas(const CapacityOptions& o) {
       return {{"N / sqrt(2 ln N)", n / std::sqrt(2 * std::log(n))}};
     case NetworkKind::kPolynomial: {
       const double noise = double_factorial(2 * o.power - 3);
-      if (!stable) return {{"alpha_c N^(n-1) / (2n-3)!!", critical_load(2) * all / noise}};
+      if (!stable)
+        return {{"alpha_c N^(n-1) / (2n-3)!!", critical_replica_symmetric(2).gamma * all / noise}};
       return {{"N Q(sqrt(N^(n-1)/((2n-3)!! K))) = ln 2", gaussian_half(n, all / noise)},
               {"N^(n-1) / (2 (2n-3)!! ln N)", all / (2 * noise * std::log(n))}};
     }
     case NetworkKind::kPSpin: {
       const double noise = std::tgamma(static_cast<double>(o.power));  // (P-1)!
       if (!stable && o.power > 2) {
-        return {{"(2 gamma_c/P!) N^(P-1)", 2 * critical_load(o.power) * all / (noise * o.power)}};
+        return {{"(2 gamma_c/P!) N^(P-1)",
+                 2 * critical_replica_symmetric(o.power).gamma * all / (noise * o.power)}};
       }
-      if (!stable) return {{"alpha_c N", critical_load(2) * n}};
+      if (!stable) return {{"alpha_c N", critical_replica_symmetric(2).gamma * n}};
       return {{"N Q(sqrt(N^(P-1)/((P-1)! K))) = ln 2", gaussian_half(n, all / noise)}};
     }
     case NetworkKind::kExponential: {

@@ -22,12 +22,6 @@ CapacityOptions options_for(NetworkKind kind, std::int64_t num_spins, int power 
   return options;
 }
 
-TEST(Capacity, CriticalLoadsAreTheReplicaSymmetricOnes) {
-  EXPECT_NEAR(critical_load(2), 0.1379055665, 1e-9);
-  EXPECT_NEAR(critical_load(4), 0.3957202384, 1e-9);
-  EXPECT_NEAR(critical_load(6), 0.4730386097, 1e-9);
-}
-
 TEST(Capacity, HalfAssociationIsTheExactMean) {
   EXPECT_NEAR(half_association_capacity(1, 1, 8), 93.0025, 5e-5);
   EXPECT_NEAR(half_association_capacity(1, 1, 12), 1110.4, 0.05);
@@ -150,7 +144,6 @@ TEST(Capacity, BadParametersAreRefused) {
   options.trials.num_replicas = 3;  // no interval of 95 %
   EXPECT_THROW(measure_capacity(options), Error);
   EXPECT_THROW(measure_continuous_capacity(0, 1, 8, 10, {}, 0.95), Error);
-  EXPECT_THROW(critical_load(1), Error);
 }
 
 }  // namespace

@@ -1,0 +1,111 @@
+#include "cli/theory_answer.h"
+
+#include <iomanip>
+#include <iostream>
+
+#include "hopfield/report/format.h"
+#include "hopfield/report/page.h"
+
+namespace hopfield::cli {
+namespace {
+
+std::string target_of(const std::string& json) {
+  return json == "true" ? "-" : json;
+}
+
+std::string shown(const Json& value) {
+  if (value.is_number_float()) return report::general(value.get<double>(), 10);
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array()) {
+    std::string text;
+    for (const Json& entry : value) text += (text.empty() ? "" : ", ") + shown(entry);
+    return text;
+  }
+  return value.dump();
+}
+
+void print_lines(const Json& answer, const std::string& prefix) {
+  constexpr int kWidth = 30;
+  for (const auto& [key, value] : answer.items()) {
+    if (value.is_object()) {
+      print_lines(value, prefix + key + ".");
+    } else if (!(value.is_string() && value.get<std::string>().empty())) {
+      std::cout << std::left << std::setw(kWidth) << prefix + key << " " << shown(value) << "\n";
+    }
+  }
+}
+
+std::string csv_cell(const Json& cell) {
+  if (cell.is_string()) return cell.get<std::string>();
+  return cell.is_number_float() ? csv_number(cell.get<double>()) : cell.dump();
+}
+
+report::Page diagram_page(const report::Plot& plot, const DataTable& data, const Json& parameters,
+                          const std::vector<std::string>& notes) {
+  report::Page page(plot.title);
+  std::vector<std::pair<std::string, std::string>> facts;
+  for (const auto& [key, value] : parameters.items()) facts.emplace_back(key, shown(value));
+  page.facts(facts).plot(plot, plot.description).list(notes);
+  std::vector<report::Column> columns;
+  for (const std::string& name : data.columns) columns.push_back({name, report::Align::kRight});
+  report::Table table(columns);
+  for (const std::vector<Json>& row : data.rows) {
+    std::vector<std::string> cells;
+    for (const Json& cell : row) {
+      cells.push_back(cell.is_number_float() ? report::general(cell.get<double>(), 6)
+                                             : shown(cell));
+    }
+    table.add_row(cells);
+  }
+  page.table(table, "All points of the picture");
+  return page;
+}
+
+}  // namespace
+
+void add_json(CLI::App& command, std::string& json) {
+  command.add_flag("--json", json, "Print JSON with all digits; --json=FILE writes it");
+}
+
+Json report_json(const theory::SolverReport& report) {
+  return {{"converged", report.converged},
+          {"iterations", report.iterations},
+          {"residual", report.residual},
+          {"message", report.message}};
+}
+
+int give_answer(const Json& answer, const std::string& json, const theory::SolverReport& report) {
+  const std::string target = target_of(json);
+  if (!target.empty()) write_json(target, answer);
+  if (target != "-") print_lines(answer, "");
+  if (report.converged) return kOk;
+  note("not converged: " + report.message);
+  return kMissed;
+}
+
+void check_diagram(const ResultPaths& paths) {
+  check_results(paths);
+  require(!(paths.csv.empty() && paths.svg.empty() && paths.report.empty() && paths.json.empty()),
+          "theory", "expected --csv, --svg, --report or --json, got none of them");
+}
+
+void write_diagram(const ResultPaths& paths, const report::Plot& plot, const DataTable& data,
+                   const Json& parameters, const std::vector<std::string>& notes) {
+  Json rows = Json::array();
+  CsvTable csv{data.columns, {}};
+  for (const std::vector<Json>& row : data.rows) {
+    Json entry;
+    std::vector<std::string> cells;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      entry[data.columns[i]] = row[i];
+      cells.push_back(csv_cell(row[i]));
+    }
+    rows.push_back(entry);
+    csv.rows.push_back(cells);
+  }
+  write_results(
+      paths, {{"parameters", parameters}, {"rows", rows}}, csv,
+      [&] { return diagram_page(plot, data, parameters, notes); }, [&] { return plot; });
+}
+
+}  // namespace hopfield::cli
