@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
@@ -32,6 +33,14 @@ std::string cell(const std::string& text) {
   return out + "\"";
 }
 
+void add_line(std::string& out, const std::vector<std::string>& cells) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) out += ',';
+    out += cells[i];
+  }
+  out += '\n';
+}
+
 double probability(double score) {
   return 1 / (1 + std::exp(-score));
 }
@@ -54,13 +63,15 @@ void visit_top(const Bags& bags, std::size_t bag, const BagExplanation& explanat
 }  // namespace
 
 std::string predictions_csv(const Bags& bags, std::span<const double> scores) {
-  std::string out = "bag_id,score,probability,predicted";
-  out += bags.labels.empty() ? "\n" : ",label\n";
+  std::string out;
+  std::vector<std::string> cells = {"bag_id", "score", "probability", "predicted"};
+  if (!bags.labels.empty()) cells.emplace_back("label");
+  add_line(out, cells);
   for (std::size_t b = 0; b < scores.size(); ++b) {
-    out += cell(bags.bag_ids[b]) + "," + exact(scores[b]) + "," + exact(probability(scores[b])) +
-           (scores[b] > 0 ? ",1" : ",0");
-    if (!bags.labels.empty()) out += "," + std::to_string(bags.labels[b]);
-    out += "\n";
+    cells = {cell(bags.bag_ids[b]), exact(scores[b]), exact(probability(scores[b])),
+             scores[b] > 0 ? "1" : "0"};
+    if (!bags.labels.empty()) cells.push_back(std::to_string(bags.labels[b]));
+    add_line(out, cells);
   }
   return out;
 }
@@ -81,21 +92,21 @@ std::string predictions_json(const Bags& bags, std::span<const double> scores) {
 std::string explanations_csv(const Bags& bags, std::span<const BagExplanation> explanations,
                              const std::vector<std::string>& weight_names, std::int64_t top) {
   const bool effects = !explanations.empty() && !explanations.front().effect.empty();
-  std::string out = "bag_id,instance_id,rank,weight,alone";
-  if (effects) out += ",effect";
-  for (const std::string& name : weight_names) out += ",weight_" + name;
-  out += "\n";
+  std::string out;
+  std::vector<std::string> cells = {"bag_id", "instance_id", "rank", "weight", "alone"};
+  if (effects) cells.emplace_back("effect");
+  for (const std::string& name : weight_names) cells.push_back("weight_" + name);
+  add_line(out, cells);
   for (std::size_t b = 0; b < explanations.size(); ++b) {
     const BagExplanation& explanation = explanations[b];
     visit_top(bags, b, explanation, top, [&](std::size_t rank, std::size_t i, std::size_t row) {
-      out += cell(bags.bag_ids[b]) + "," + cell(bags.instance_ids[row]) + "," +
-             std::to_string(rank + 1) + "," + exact(explanation.mean_weight[i]) + "," +
-             exact(explanation.alone[i]);
-      if (effects) out += "," + exact(explanation.effect[i]);
+      cells = {cell(bags.bag_ids[b]), cell(bags.instance_ids[row]), std::to_string(rank + 1),
+               exact(explanation.mean_weight[i]), exact(explanation.alone[i])};
+      if (effects) cells.push_back(exact(explanation.effect[i]));
       for (std::size_t w = 0; w < weight_names.size(); ++w) {
-        out += "," + exact(explanation.weights[i * weight_names.size() + w]);
+        cells.push_back(exact(explanation.weights[i * weight_names.size() + w]));
       }
-      out += "\n";
+      add_line(out, cells);
     });
   }
   return out;
