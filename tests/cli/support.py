@@ -11,6 +11,7 @@ import shlex
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 PROGRAM = os.environ["HOPFIELD_PROGRAM"]
@@ -51,6 +52,18 @@ def read_safetensors(path):
         first, end = entry["data_offsets"]
         tensors[name] = (entry["dtype"], entry["shape"], body[first:end])
     return metadata, tensors
+
+
+def wait_until_it_handles(process, sign, seconds=60):
+    """Returns once the program has set up its own handler of the signal; before, the signal would just end it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        caught = int(re.search(r"SigCgt:\s*([0-9a-f]+)", status).group(1), 16)
+        if caught >> (sign - 1) & 1:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no handler of signal {sign} after {seconds} s; exit status {process.poll()}")
 
 
 class ProgramTest(unittest.TestCase):

@@ -11,11 +11,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import unittest
 import xml.etree.ElementTree
 
-from support import PROGRAM, ProgramTest
+from support import PROGRAM, ProgramTest, wait_until_it_handles
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPORTS = ["--report", "report.html", "--json", "report.json"]
@@ -158,7 +157,7 @@ class Demo(DemoTest):
         process = subprocess.Popen([PROGRAM, "demo", "--data", "data", "--epochs", "2000", *REPORTS],
                                    cwd=self.folder, env=self.environment, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)
-        time.sleep(2)
+        wait_until_it_handles(process, signal.SIGINT)
         self.assertIsNone(process.poll(), "ended before it could be interrupted")
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=120)

@@ -13,7 +13,7 @@ import time
 import unittest
 import zlib
 
-from support import PROGRAM, ProgramTest, npy_bytes, read_npy, read_safetensors
+from support import PROGRAM, ProgramTest, npy_bytes, read_npy, read_safetensors, wait_until_it_handles
 
 PATTERNS = [1.0, 0.0, 0.0, 0.5,
             0.0, 2.0, 0.0, -0.5,
@@ -530,7 +530,7 @@ class Faults(MemoryTest):
         process = subprocess.Popen([PROGRAM, "memory", "recall", "m.safetensors", "--cue", "c.npy", "--beta", "0.001",
                                     "--json", "r.json"],
                                    cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(0.3)
+        wait_until_it_handles(process, signal.SIGINT)
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, output + error)

@@ -6,10 +6,9 @@ import json
 import math
 import signal
 import subprocess
-import time
 import unittest
 
-from support import PROGRAM, ProgramTest
+from support import PROGRAM, ProgramTest, wait_until_it_handles
 
 COMMANDS = ("energy", "fixed-points", "capacity", "retrieval-error", "simulate")
 
@@ -104,7 +103,7 @@ class Common(TheoryTest):
         process = subprocess.Popen(
             [PROGRAM, "theory", "simulate", "--n", "2000", "--load", "0.1", "--replicas", "1000000", "--csv", "x.csv"],
             cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(0.5)
+        wait_until_it_handles(process, signal.SIGINT)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, out + err)
