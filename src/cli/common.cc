@@ -319,6 +319,14 @@ void add_force(CLI::App& command, bool& force) {
   command.add_flag("--force", force, "Replace the output if it exists");
 }
 
+void add_json_flag(CLI::App& command, std::string& json) {
+  command.add_flag("--json", json, "Print JSON; --json=FILE writes it");
+}
+
+std::string json_path(const std::string& json) {
+  return json == "true" ? "-" : json;  // the parser's value of a flag without one
+}
+
 void write_json(const std::string& path, const nlohmann::ordered_json& json) {
   const std::string text = json.dump(2) + "\n";
   if (path == "-") {

@@ -85,6 +85,11 @@ void check_new_output(const std::string& path, const std::vector<std::string>& i
 /// --force, which check_new_output advises.
 void add_force(CLI::App& command, bool& force);
 
+/// --json prints, --json=FILE writes. `json` becomes what json_path understands.
+void add_json_flag(CLI::App& command, std::string& json);
+/// "" (not wanted), "-" (standard output) or a file.
+std::string json_path(const std::string& json);
+
 /// Writes JSON with two spaces of indentation and a final line end; "-" is standard output. Keys
 /// keep their order; NaN and infinities become null.
 void write_json(const std::string& path, const nlohmann::ordered_json& json);

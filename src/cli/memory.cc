@@ -217,7 +217,7 @@ void print_stat(const Json& json, const BetaAdvice* advice) {
 }
 
 int run_stat(const StatArguments& a, const Context& context) {
-  const std::string target = a.json == "true" ? "-" : a.json;
+  const std::string target = json_path(a.json);
   check_output(target, {a.memory});
   const store::MemoryFile memory(a.memory);
   Json json = facts(memory);
@@ -247,7 +247,7 @@ void add_stat(CLI::App& noun, Context& context) {
        "hopfield memory stat memory.safetensors --quick --json=stat.json"},
       [a, &context] { return run_stat(*a, context); });
   command.add_option("memory", a->memory, "A memory")->type_name("FILE")->required();
-  command.add_flag("--json", a->json, "Print JSON; --json=FILE writes it");
+  add_json_flag(command, a->json);
   add_expect(command, a->expect);
   command.add_flag("--quick", a->quick, "Only what the header says, without reading the patterns");
   add_threads(command, context);

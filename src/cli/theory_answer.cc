@@ -9,10 +9,6 @@
 namespace hopfield::cli {
 namespace {
 
-std::string target_of(const std::string& json) {
-  return json == "true" ? "-" : json;
-}
-
 std::string shown(const Json& value) {
   if (value.is_number_float()) return report::general(value.get<double>(), 10);
   if (value.is_string()) return value.get<std::string>();
@@ -63,10 +59,6 @@ report::Page diagram_page(const report::Plot& plot, const DataTable& data, const
 
 }  // namespace
 
-void add_json(CLI::App& command, std::string& json) {
-  command.add_flag("--json", json, "Print JSON with all digits; --json=FILE writes it");
-}
-
 Json report_json(const theory::SolverReport& report) {
   return {{"converged", report.converged},
           {"iterations", report.iterations},
@@ -75,7 +67,7 @@ Json report_json(const theory::SolverReport& report) {
 }
 
 int give_answer(const Json& answer, const std::string& json, const theory::SolverReport& report) {
-  const std::string target = target_of(json);
+  const std::string target = json_path(json);
   if (!target.empty()) write_json(target, answer);
   if (target != "-") print_lines(answer, "");
   if (report.converged) return kOk;

@@ -19,9 +19,6 @@ using Json = nlohmann::ordered_json;
 void add_theory_dense(CLI::App& noun, Context& context);
 void add_theory_multitask(CLI::App& noun, Context& context);
 
-/// --json and --json=FILE; "" (none), "true" (standard output) or a file in `json`.
-void add_json(CLI::App& command, std::string& json);
-
 /// The report's fields, to be appended to an answer.
 Json report_json(const theory::SolverReport& report);
 

@@ -187,7 +187,7 @@ int run(const Arguments& a, const Context& context) {
   };
   write_results(a.paths, json_of(a, points), csv_of(points), page,
                 [&] { return plot_of(a, points); });
-  if (a.paths.json_path() != "-") {
+  if (json_path(a.paths.json) != "-") {
     std::cout << table.text() << a.trials << " trials a size, seed " << a.seed << "\n";
     if (capped > 0) {
       std::cout << capped << " trials stored all --patterns-max patterns; raise it\n";

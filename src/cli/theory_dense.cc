@@ -75,7 +75,7 @@ int run_line(const DenseArguments& a) {
 }
 
 int run_dense(const DenseArguments& a) {
-  check_output(a.json == "true" ? "-" : a.json);
+  check_output(json_path(a.json));
   if (a.critical) return run_critical(a);
   require(a.gamma_given->count() > 0, "theory dense",
           "expected a load, got none; give --gamma, or --critical for the largest one");
@@ -143,7 +143,7 @@ void add_dense(CLI::App& noun, Context& context) {
       ->check(CLI::IsMember(names_of(kLines)))
       ->type_name("LINE")
       ->excludes(critical);
-  add_json(command, a->json);
+  add_json_flag(command, a->json);
 }
 
 struct DiagramArguments {

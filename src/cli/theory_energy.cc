@@ -60,7 +60,7 @@ report::Plot trace_plot(const Traces& traces, const std::string& step) {
 }
 
 int finish(const Traces& traces, const Arguments& a) {
-  if (a.paths.json_path() != "-") {
+  if (json_path(a.paths.json) != "-") {
     std::cout << traces.energies.size() << " descents, largest rise of the energy "
               << report::general(traces.rise_max, 3) << " (rounding allows "
               << report::general(traces.tolerance, 3) << "); seed " << a.seed << "\n";
@@ -315,7 +315,7 @@ int run_continuous(const Arguments& a, const Context& context) {
     return result;
   };
   write_results(a.paths, json_of(a, network, scene), csv_of(scene), page, plot);
-  if (scene.plane && a.paths.json_path() != "-") {
+  if (scene.plane && json_path(a.paths.json) != "-") {
     report::Table fixed({{"fixed point", report::Align::kLeft},
                          {"energy", report::Align::kRight},
                          {"kind", report::Align::kLeft}});

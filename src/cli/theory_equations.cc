@@ -21,7 +21,7 @@ struct ProblemArguments {
 };
 
 int run_problem(const ProblemArguments& a) {
-  check_output(a.json == "true" ? "-" : a.json);
+  check_output(json_path(a.json));
   const theory::ProblemAnswer got = theory::solve_problem(a.at);
   Json json = {{"d", a.at.depth},
                {"n", a.at.num_patterns},
@@ -64,7 +64,7 @@ void add_problem(CLI::App& noun, Context& context) {
   add_whole_number(command, "--d", a->at.depth, "Depth of the patterns", 1);
   add_whole_number(command, "--n", a->at.num_patterns, "Number of patterns", 1);
   add_number(command, "--beta", a->at.beta, "Inverse temperature", kTiny, kHuge);
-  add_json(command, a->json);
+  add_json_flag(command, a->json);
 }
 
 struct BoundArguments {
@@ -84,7 +84,7 @@ Json criterion_json(const BoundArguments& a, StorageCriterion criterion) {
 }
 
 int run_bound(const BoundArguments& a) {
-  check_output(a.json == "true" ? "-" : a.json);
+  check_output(json_path(a.json));
   const GuaranteedCapacity theorem = guaranteed_capacity(a.beta, a.k, a.depth, a.p);
   const double depth = static_cast<double>(a.depth);
   const double kappa = a.beta * a.k * a.k * (depth - 1);
@@ -125,7 +125,7 @@ void add_bound(CLI::App& noun, Context& context) {
   add_number(command, "--k", a->k, "Patterns lie on the sphere of radius k sqrt(d - 1)", 1e-3, 1e3);
   add_whole_number(command, "--d", a->depth, "Depth of the patterns", 2, 1'000'000);
   add_number(command, "--p", a->p, "Probability of failure", 1e-300, 1);
-  add_json(command, a->json);
+  add_json_flag(command, a->json);
 }
 
 struct SolvableArguments {
@@ -135,7 +135,7 @@ struct SolvableArguments {
 };
 
 int run_solvable(const SolvableArguments& a, bool with_b) {
-  check_output(a.json == "true" ? "-" : a.json);
+  check_output(json_path(a.json));
   const double n = static_cast<double>(a.num_patterns);
   Json json = {{"n", a.num_patterns}};
   if (a.num_patterns == 2) {
@@ -175,7 +175,7 @@ void add_solvable(CLI::App& noun, Context& context) {
   add_whole_number(command, "--n", a->num_patterns,
                    "Number of orthogonal patterns; 2 means the pair x, -x", 2, 1'000'000'000);
   *b = add_number(command, "--b", a->b, "beta M^2; also solve for the state there", kTiny, kHuge);
-  add_json(command, a->json);
+  add_json_flag(command, a->json);
 }
 
 }  // namespace

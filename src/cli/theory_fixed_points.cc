@@ -294,7 +294,7 @@ int run(const Arguments& a, const Context& context) {
     return result;
   };
   write_results(a.paths, json, csv_of(rows), page, [&] { return count_plot(rows); });
-  if (a.paths.json_path() != "-") {
+  if (json_path(a.paths.json) != "-") {
     std::cout << summary.text();
     if (unfinished > 0) {
       std::cout << unfinished << " starts still moved after all updates and are left out\n";

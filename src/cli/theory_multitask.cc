@@ -57,7 +57,7 @@ Json learning(const MultitaskArguments& a, double rho) {
 }
 
 int run_point(const MultitaskArguments& a) {
-  check_output(a.output.json == "true" ? "-" : a.output.json);
+  check_output(json_path(a.output.json));
   require(a.output.csv.empty() && a.output.svg.empty() && a.output.report.empty(),
           "theory multitask", "expected --diagram with --csv, --svg or --report, got none");
   const double rho = a.quality_given->count() > 0

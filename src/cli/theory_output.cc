@@ -11,7 +11,7 @@ namespace hopfield::cli {
 
 void add_results(CLI::App& command, ResultPaths& paths, const std::string& csv_holds,
                  const std::string& svg_shows) {
-  command.add_flag("--json", paths.json, "Print JSON; --json=FILE writes it");
+  add_json_flag(command, paths.json);
   command.add_option("--csv", paths.csv, "Write " + csv_holds)->type_name("FILE");
   if (svg_shows.empty()) return;
   command.add_option("--report", paths.report, "Write a page (HTML) with all pictures")
@@ -20,7 +20,7 @@ void add_results(CLI::App& command, ResultPaths& paths, const std::string& csv_h
 }
 
 void check_results(const ResultPaths& paths, const std::vector<std::string>& inputs) {
-  for (const std::string& path : {paths.json_path(), paths.csv, paths.report, paths.svg}) {
+  for (const std::string& path : {json_path(paths.json), paths.csv, paths.report, paths.svg}) {
     check_output(path, inputs);
   }
 }
@@ -50,7 +50,7 @@ void write_results(const ResultPaths& paths, const nlohmann::ordered_json& json,
   }
   if (!paths.report.empty()) page().write(paths.report);
   if (!paths.svg.empty()) atomic_write_file(paths.svg, report::standalone_svg(plot()));
-  if (!paths.json.empty()) write_json(paths.json_path(), json);
+  if (!paths.json.empty()) write_json(json_path(paths.json), json);
 }
 
 void add_replicas(CLI::App& command, Context& context, std::int64_t& seed, std::int64_t& replicas,

@@ -19,7 +19,6 @@ namespace hopfield::cli {
 /// --json[=FILE], --csv FILE and, with `pictures`, --report FILE and --svg FILE; empty: not wanted.
 struct ResultPaths {
   std::string json, csv, report, svg;
-  std::string json_path() const { return json == "true" ? "-" : json; }
 };
 void add_results(CLI::App& command, ResultPaths& paths, const std::string& csv_holds,
                  const std::string& svg_shows);

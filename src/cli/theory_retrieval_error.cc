@@ -152,7 +152,7 @@ int run(const Arguments& a, const Context& context) {
     return result;
   };
   write_results(a.paths, json, csv, page, [&] { return plot_of(points, a.betas); });
-  if (a.paths.json_path() != "-") {
+  if (json_path(a.paths.json) != "-") {
     std::cout << table.text() << points.size() << " points, " << violations
               << " beyond the bound; seed " << a.seed << "\n";
   }

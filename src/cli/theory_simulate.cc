@@ -105,7 +105,7 @@ int run(const Arguments& a, const Context& context) {
   json["observables"] = values;
   json["hopfield"] = version();
   write_results(a.paths, json, csv, {}, {});
-  if (a.paths.json_path() != "-") {
+  if (json_path(a.paths.json) != "-") {
     for (const auto& [name, value] : outcome.parameters.items()) {
       std::cout << name << " " << (value.is_string() ? value.get<std::string>() : value.dump())
                 << "\n";
