@@ -10,6 +10,7 @@ void add_theory_networks(CLI::App& noun, Context& context) {
   add_theory_capacity(noun, context);
   add_theory_retrieval_error(noun, context);
   add_theory_simulate(noun, context);
+  add_theory_attention(noun, context);
 }
 
 }  // namespace hopfield::cli

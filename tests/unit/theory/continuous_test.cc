@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <string>
 #include <vector>
 
@@ -155,26 +154,6 @@ TEST(FixedPoints, JacobianBoundsHoldAndSomeAreAttained) {
   const double norm = jacobian_norm(pair, zero);
   const auto bounds = jacobian_bounds(pair, geometry, zero);
   for (const std::size_t k : {2u, 3u, 4u}) EXPECT_NEAR(bounds[k].value, norm, 1e-12);
-}
-
-TEST(ContinuousNetwork, BasinRadiiOfOrthonormalPatternsAreExact) {
-  // Towards another pattern the basin of e_1 ends at 1/sqrt 2 for beta >= 7 or so, and at 0.681118
-  // for beta = 5: bisection on the start's distance.
-  for (const auto& [beta, radius] :
-       std::vector<std::pair<double, double>>{{5, 0.681118}, {9, 0.707107}, {12, 0.707107}}) {
-    const ContinuousNetwork network(orthonormal(8), 8, beta);
-    double low = 0, high = 1;
-    while (high - low > 1e-7) {
-      const double r = 0.5 * (low + high);
-      std::vector<double> start(8, 0.0);
-      start[0] = 1 - r / std::numbers::sqrt2;
-      start[1] = r / std::numbers::sqrt2;
-      const auto end = network.retrieve(start, 1e-10, 100000);
-      const bool own = network.associations(end.states)[0] > 0.5;
-      (own ? low : high) = r;
-    }
-    EXPECT_NEAR(low, radius, 1e-6) << beta;
-  }
 }
 
 /// E6: |xi_t - xi*| shrinks by the largest eigenvalue of J(xi*), to 1 %.

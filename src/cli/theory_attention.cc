@@ -1,0 +1,288 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+
+#include "cli/theory_answer.h"
+#include "cli/theory_networks.h"
+#include "hopfield/base/os.h"
+#include "hopfield/base/version.h"
+#include "hopfield/report/format.h"
+#include "hopfield/report/table.h"
+#include "hopfield/store/csv.h"
+#include "hopfield/theory/attention_comparison.h"
+
+namespace hopfield::cli {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> data, sets = {"iris", "wine", "ionosphere", "vertebral-column-3clases"};
+  std::int64_t split = 0;
+  theory::AttentionOptions options;
+  ResultPaths paths;
+};
+
+/// One data set: what was compared on which rows.
+struct SetResult {
+  std::string name, path;
+  std::int64_t num_train = 0, num_test = 0, depth = 0, num_classes = 0;
+  theory::AttentionComparison comparison;
+};
+
+std::string set_path(const Arguments& a, const std::string& name) {
+  std::vector<std::string> folders = a.data;
+  if (const char* named = std::getenv("HOPFIELD_DATA"); named != nullptr && *named != 0) {
+    folders.emplace_back(named);
+  }
+  folders.emplace_back("../shared/data");
+  std::string list;
+  for (const std::string& folder : folders) {
+    for (const char* ending : {".csv.gz", ".csv"}) {
+      const std::string path = folder + "/uci/" + name + ending;
+      if (path_exists(path)) return path;
+    }
+    list += (list.empty() ? "" : ", ") + folder;
+  }
+  fail(ErrorCode::kIo, "theory attention",
+       "expected uci/" + name + ".csv.gz or .csv in one of " + list +
+           ", got none; name the folder that holds uci/ with --data (columns: f0, f1, ..., label, "
+           "test0 ... test3; the UCI Machine Learning Repository publishes the data)");
+}
+
+/// Rows of a file, cut into those of the test and the others.
+struct Rows {
+  theory::LabelledPatterns train, test;
+};
+
+Rows read_rows(const std::string& path, std::int64_t split) {
+  store::CsvReader reader(path);
+  std::vector<std::size_t> features;
+  while (reader.has_column("f" + std::to_string(features.size()))) {
+    features.push_back(reader.column("f" + std::to_string(features.size())));
+  }
+  if (features.empty()) {
+    fail(ErrorCode::kCorruptData, "theory attention",
+         "'" + path + "': expected columns f0, f1, ..., got none");
+  }
+  const std::size_t label = reader.column("label");
+  const std::size_t is_test = reader.column("test" + std::to_string(split));
+  constexpr std::int64_t kClassesMax = 10'000;
+  Rows rows;
+  std::int64_t num_classes = 0;
+  while (reader.next()) {
+    const std::int64_t own = reader.integer(label);
+    if (own < 0 || own >= kClassesMax) {
+      fail(ErrorCode::kCorruptData, "theory attention",
+           reader.where(label) + ": expected a class from 0 to " + std::to_string(kClassesMax - 1) +
+               ", got " + std::to_string(own));
+    }
+    theory::LabelledPatterns& part = reader.integer(is_test) != 0 ? rows.test : rows.train;
+    for (const std::size_t column : features) part.values.push_back(reader.number(column));
+    part.labels.push_back(own);
+    num_classes = std::max(num_classes, own + 1);
+  }
+  std::vector<bool> seen(static_cast<std::size_t>(num_classes));
+  for (const std::int64_t own : rows.train.labels) seen[static_cast<std::size_t>(own)] = true;
+  const bool complete = std::all_of(seen.begin(), seen.end(), [](bool is) { return is; });
+  if (num_classes < 2 || !complete || rows.test.labels.empty()) {
+    fail(ErrorCode::kCorruptData, "theory attention",
+         "'" + path + "', split " + std::to_string(split) +
+             ": expected test rows, and training rows of each of at least two classes");
+  }
+  for (theory::LabelledPatterns* part : {&rows.train, &rows.test}) {
+    part->depth = static_cast<std::int64_t>(features.size());
+    part->num_classes = num_classes;
+  }
+  return rows;
+}
+
+SetResult compare_set(const Arguments& a, const std::string& name, Executor* executor) {
+  SetResult result;
+  result.name = name;
+  result.path = set_path(a, name);
+  Rows rows = read_rows(result.path, a.split);
+  theory::standardise(rows.train, rows.test);
+  result.num_train = rows.train.count();
+  result.num_test = rows.test.count();
+  result.depth = rows.train.depth;
+  result.num_classes = rows.train.num_classes;
+  theory::AttentionOptions options = a.options;
+  options.k = std::min(options.k, result.num_train);
+  options.executor = executor;
+  result.comparison = theory::compare_attention(rows.train, rows.test, options);
+  return result;
+}
+
+Json set_json(const SetResult& set) {
+  Json layers = Json::array(), sharpness = Json::array();
+  for (const theory::LayerComparison& layer : set.comparison.layers) {
+    Json entry = {{"classifier", layer.classifier},       {"num_states", layer.num_states},
+                  {"num_undecided", layer.num_undecided}, {"num_differ", layer.num_differ},
+                  {"num_correct", layer.num_correct},     {"error_max", layer.error_max},
+                  {"error_allowed", layer.error_allowed}, {"equal", layer.holds}};
+    if (layer.report.iterations > 0) entry["training"] = report_json(layer.report);
+    layers.push_back(entry);
+  }
+  for (const theory::SharpnessPoint& point : set.comparison.sharpness) {
+    sharpness.push_back({{"beta", point.beta},
+                         {"num_states", point.num_states},
+                         {"num_equal", point.num_equal},
+                         {"mass_median", point.mass_median},
+                         {"mass_to_bound_max", point.bound_ratio},
+                         {"num_violations", point.num_violations}});
+  }
+  const theory::TrainedPrototypes& lvq = set.comparison.prototypes;
+  return {{"set", set.name},
+          {"num_train", set.num_train},
+          {"num_test", set.num_test},
+          {"depth", set.depth},
+          {"num_classes", set.num_classes},
+          {"layers", layers},
+          {"nearest_at_beta", sharpness},
+          {"lvq",
+           {{"num_prototypes", lvq.prototypes.count()},
+            {"log_likelihood_start", lvq.start_log_likelihood},
+            {"log_likelihood", lvq.log_likelihood},
+            {"gradient_error", lvq.gradient_error}}},
+          {"equal", set.comparison.holds}};
+}
+
+report::Plot agreement_plot(const std::vector<SetResult>& sets) {
+  report::Plot plot;
+  plot.title = "A layer becomes the nearest neighbour as beta grows";
+  plot.x = {"beta", report::Scale::kLog10, {}, {}};
+  plot.y.label = "share of states given the class of their nearest pattern";
+  for (const SetResult& set : sets) {
+    report::Series series{set.name, {}, {}, {}, report::Mark::kLineAndPoints};
+    for (const theory::SharpnessPoint& point : set.comparison.sharpness) {
+      series.x.push_back(point.beta);
+      series.y.push_back(static_cast<double>(point.num_equal) /
+                         static_cast<double>(point.num_states));
+    }
+    plot.series.push_back(std::move(series));
+  }
+  return plot;
+}
+
+report::Table table_of(const std::vector<SetResult>& sets) {
+  using report::Align;
+  report::Table table({{"set"},
+                       {"layer set to be"},
+                       {"test accuracy", Align::kRight},
+                       {"decided otherwise", Align::kRight},
+                       {"ties", Align::kRight},
+                       {"largest error", Align::kRight},
+                       {"by rounding", Align::kRight},
+                       {"equal", Align::kRight}});
+  for (const SetResult& set : sets) {
+    table.add_rule();
+    for (const theory::LayerComparison& layer : set.comparison.layers) {
+      const double share =
+          static_cast<double>(layer.num_correct) / static_cast<double>(layer.num_states);
+      table.add_row({set.name, layer.classifier, report::general(share, 4),
+                     std::to_string(layer.num_differ), std::to_string(layer.num_undecided),
+                     report::general(layer.error_max, 2), report::general(layer.error_allowed, 2),
+                     layer.holds ? "yes" : "NO"});
+    }
+  }
+  return table;
+}
+
+CsvTable csv_of(const std::vector<SetResult>& sets) {
+  CsvTable csv{{"set", "beta", "states", "equal", "mass_median", "mass_to_bound_max"}, {}};
+  for (const SetResult& set : sets) {
+    for (const theory::SharpnessPoint& point : set.comparison.sharpness) {
+      csv.rows.push_back({set.name, csv_number(point.beta), csv_number(point.num_states),
+                          csv_number(point.num_equal), csv_number(point.mass_median),
+                          csv_number(point.bound_ratio)});
+    }
+  }
+  return csv;
+}
+
+report::Page page_of(const Arguments& a, const std::vector<SetResult>& sets) {
+  report::Page page("One layer, four classifiers",
+                    "softmax(beta Q K^T) V with fixed K and V, beside the plain form of each");
+  page.table(table_of(sets),
+             "Same test rows, layer against plain form. Ties: decided by a gap within rounding.");
+  page.plot(
+      agreement_plot(sets),
+      "Finite beta; with all weight on the largest score the layer is the nearest neighbour.");
+  page.facts({{"split", std::to_string(a.split)},
+              {"k", std::to_string(a.options.k)},
+              {"beta of weighted votes", report::general(a.options.vote_beta)},
+              {"C", report::general(a.options.cost)},
+              {"gamma", a.options.gamma > 0 ? report::general(a.options.gamma) : "1/depth"},
+              {"prototypes a class", std::to_string(a.options.prototypes.per_class)}});
+  page.paragraph("Constructions and proofs: docs/math/attention.md.");
+  return page;
+}
+
+int run(const Arguments& a, const Context& context) {
+  check_results(a.paths);
+  std::vector<SetResult> sets;
+  for (const std::string& name : a.sets) {
+    stop_if_cancelled(context);
+    sets.push_back(compare_set(a, name, context.stoppable_executor.get()));
+  }
+  Json list = Json::array();
+  bool equal = true, converged = true;
+  for (const SetResult& set : sets) {
+    list.push_back(set_json(set));
+    equal = equal && set.comparison.holds;
+    for (const theory::LayerComparison& layer : set.comparison.layers) {
+      converged = converged && (layer.report.iterations == 0 || layer.report.converged);
+    }
+  }
+  const Json json = {{"split", a.split},
+                     {"sets", list},
+                     {"equal", equal},
+                     {"converged", converged},
+                     {"hopfield", version()}};
+  write_results(
+      a.paths, json, csv_of(sets), [&] { return page_of(a, sets); },
+      [&] { return agreement_plot(sets); });
+  if (a.paths.json_path() != "-") std::cout << table_of(sets).text();
+  if (!equal) note("a layer differs from the plain form of its classifier");
+  if (!converged) note("a kernel machine was not trained to its tolerance");
+  return equal && converged ? kOk : kMissed;
+}
+
+}  // namespace
+
+void add_theory_attention(CLI::App& noun, Context& context) {
+  const auto a = std::make_shared<Arguments>();
+  CLI::App& command = add_command(
+      noun, context, "attention",
+      "One layer set to be 1-NN, k-NN, RBF-SVM and LVQ, equal to each on real data (exit 4 if not)",
+      {"hopfield theory attention", "hopfield theory attention --set iris --json",
+       "hopfield theory attention --set iris,wine --k 3 --cost 10 --csv beta.csv --report "
+       "attention.html"},
+      [a, &context] { return run(*a, context); });
+  command
+      .add_option("--data", a->data,
+                  "Folder that holds uci/; may be given again. Then $HOPFIELD_DATA and "
+                  "../shared/data")
+      ->type_name("DIR");
+  command.add_option("--set", a->sets, "Data sets: uci/NAME.csv.gz or uci/NAME.csv")
+      ->delimiter(',')
+      ->type_name("NAME,...")
+      ->capture_default_str();
+  add_whole_number(command, "--split", a->split, "Which column testN marks the test rows", 0, 3);
+  add_positive_list(command, "--beta", a->options.betas, "Of the layer's nearest neighbour");
+  add_whole_number(command, "--k", a->options.k, "Neighbours that vote", 1, 1'000'000);
+  add_number(command, "--vote-beta", a->options.vote_beta, "Of the weighted votes", 1e-9, 1e9);
+  add_number(command, "--gamma", a->options.gamma, "Of the kernel exp(-gamma |q-z|^2); 0: 1/depth",
+             0, 1e9);
+  add_number(command, "--cost", a->options.cost, "C of the kernel machine", 1e-9, 1e9);
+  add_whole_number(command, "--prototypes", a->options.prototypes.per_class,
+                   "LVQ: prototypes of a class", 1, 1'000'000);
+  add_whole_number(command, "--steps", a->options.prototypes.steps, "LVQ: steps of training", 0,
+                   1'000'000);
+  add_results(command, a->paths, "what a finite beta does, a row a set and beta",
+              "agreement with the nearest neighbour against beta");
+  add_threads(command, context);
+}
+
+}  // namespace hopfield::cli
