@@ -36,12 +36,14 @@ class FakeFile final : public ChangeableFile {
       apply(content, {offset, Bytes(bytes.begin(), bytes.end())}, bytes.size() / 2);
       fail(ErrorCode::kIo, "write", "no space left on the device");
     }
+    if (offset < kHead && writes_synced != writes.size()) commits_are_last = false;
     writes.push_back({offset, Bytes(bytes.begin(), bytes.end())});
     apply(content, writes.back(), bytes.size());
   }
 
   void sync() override {
     if (calls_left-- == 0) fail(ErrorCode::kIo, "write", "the disk is gone");
+    writes_synced = writes.size();
   }
 
   static void apply(Bytes& to, const Write& write, std::size_t count) {
@@ -53,6 +55,8 @@ class FakeFile final : public ChangeableFile {
 
   Bytes content;
   std::vector<Write> writes;
+  std::size_t writes_synced = 0;
+  bool commits_are_last = true;  // no commit was written before its change was durable
   int calls_left = std::numeric_limits<int>::max();
 };
 
@@ -199,6 +203,17 @@ TEST(ChangeLog, KilledAtAnyByteItHasWhatWasAcknowledged) {
     FakeFile::apply(before, write, write.bytes.size());
   }
   EXPECT_EQ(count_in(before), total);
+}
+
+TEST(ChangeLog, EachChangeIsDurableBeforeItsCommitAndItsCommitWhenAppendReturns) {
+  FakeFile file;
+  ChangeLogWriter writer(file, 0, ChangeLog({}, "new"));
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    append(writer, n);
+    EXPECT_EQ(file.writes_synced, file.writes.size());
+    EXPECT_LT(file.writes.back().offset, kHead) << "the commit comes last";
+  }
+  EXPECT_TRUE(file.commits_are_last);
 }
 
 TEST(ChangeLog, AnyCallThatFailsLeavesWhatWasAcknowledged) {
