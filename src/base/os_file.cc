@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -79,6 +80,41 @@ ssize_t read_some(int descriptor, void* buffer, std::size_t size) {
     if (count >= 0 || errno != EINTR) return count;
   }
 }
+
+/// One descriptor with an exclusive lock, which the system takes off when it is closed: also when
+/// the program is killed.
+class LockedFile final : public ChangeableFile {
+ public:
+  LockedFile(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  LockedFile(const LockedFile&) = delete;
+  LockedFile& operator=(const LockedFile&) = delete;
+  ~LockedFile() override { ::close(descriptor_); }
+
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t count =
+          ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (count < 0) {
+        if (errno == EINTR) continue;
+        fail_change(errno);
+      }
+      offset += static_cast<std::uint64_t>(count);
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+  }
+
+  void sync() override {
+    if (::fsync(descriptor_) != 0) fail_change(errno);
+  }
+
+ private:
+  [[noreturn]] void fail_change(int error) const {
+    fail(ErrorCode::kIo, "write", "cannot change '" + path_ + "': " + reason(error));
+  }
+
+  std::string path_;
+  int descriptor_;
+};
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -355,6 +391,27 @@ void atomic_write_file(const std::string& path, std::span<const std::byte> bytes
 void atomic_write_file(const std::string& path, std::string_view text, IfExists if_exists) {
   atomic_write_file(path, std::as_bytes(std::span<const char>(text.data(), text.size())),
                     if_exists);
+}
+
+std::unique_ptr<ChangeableFile> open_for_changes(const std::string& path) {
+  const auto refuse = [&path](const std::string& why) {
+    fail(ErrorCode::kIo, "write", "cannot change '" + path + "': " + why);
+  };
+  for (;;) {
+    const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (descriptor < 0) refuse(reason(errno));
+    auto file = std::make_unique<LockedFile>(path, descriptor);
+    struct stat opened, named;
+    if (::fstat(descriptor, &opened) != 0) refuse(reason(errno));
+    if (!S_ISREG(opened.st_mode)) refuse("expected a regular file");
+    while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) refuse("another program is changing it; try again later");
+      if (errno != EINTR) refuse(reason(errno));
+    }
+    // Between opening and locking, another program may have put a new file in its place.
+    if (::stat(path.c_str(), &named) != 0) refuse(reason(errno));
+    if (named.st_dev == opened.st_dev && named.st_ino == opened.st_ino) return file;
+  }
 }
 
 bool path_exists(const std::string& path) {

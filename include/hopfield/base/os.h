@@ -78,6 +78,29 @@ void atomic_write_file(const std::string& path, std::span<const std::byte> bytes
 void atomic_write_file(const std::string& path, std::string_view text,
                        IfExists if_exists = IfExists::kReplace);
 
+/// An existing file whose bytes are written in place: all that a log of changes asks of the system.
+/// An interface, so that tests can stand in for a disk that fails.
+///
+/// Errors   kIo; some of the bytes may have been written then.
+/// Threads  one at a time.
+class ChangeableFile {
+ public:
+  virtual ~ChangeableFile() = default;
+
+  /// Writes bytes [offset, offset + bytes.size()); a gap behind the old end reads as zeros.
+  virtual void write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+
+  /// Returns when all that was written outlives a loss of power. After an error nobody knows what
+  /// does: open the file again.
+  virtual void sync() = 0;
+};
+
+/// Opens a regular file for the one program that may change it; others are refused until the
+/// result is destroyed. Readers are not. The lock belongs to the file that the path names when this
+/// returns, also if another program replaces files under that path.
+/// Errors: kIo, also if another program (or another object of this one) changes the file now.
+std::unique_ptr<ChangeableFile> open_for_changes(const std::string& path);
+
 /// A file opened for reading in pieces. Errors as MappedFile.
 class InputFile {
  public:

@@ -134,6 +134,27 @@ TEST(AtomicFile, WritesDevicesInPlace) {
   EXPECT_TRUE(S_ISCHR(status.st_mode)) << "/dev/null was replaced";
 }
 
+TEST(OpenForChanges, OneWriterAtATime) {
+  const TempFolder folder;
+  const std::string path = folder.write("log", "");
+  {
+    const auto first = open_for_changes(path);
+    EXPECT_ERROR(open_for_changes(path), kIo, "another program is changing it");
+    EXPECT_NO_THROW(MappedFile{path});
+    // Another file under the same name has a lock of its own.
+    atomic_write_file(path, "new");
+    EXPECT_NO_THROW(open_for_changes(path));
+  }
+  EXPECT_NO_THROW(open_for_changes(path));
+}
+
+TEST(OpenForChanges, NamesThePathAndTheReason) {
+  const TempFolder folder;
+  EXPECT_ERROR(open_for_changes(folder / "missing"), kIo, "missing': no such file");
+  EXPECT_ERROR(open_for_changes(folder.path()), kIo, "it is a folder");
+  EXPECT_ERROR(open_for_changes("/dev/null"), kIo, "expected a regular file");
+}
+
 TEST(Os, SameFileKnowsLinks) {
   const TempFolder folder;
   const std::string a = folder.write("a", "x"), b = folder.write("b", "x"), link = folder / "l";
