@@ -243,7 +243,7 @@ int run(const Arguments& a, const Context& context) {
   write_results(
       a.paths, json, csv_of(sets), [&] { return page_of(a, sets); },
       [&] { return agreement_plot(sets); });
-  if (a.paths.json_path() != "-") std::cout << table_of(sets).text();
+  if (json_path(a.paths.json) != "-") std::cout << table_of(sets).text();
   if (!equal) note("a layer differs from the plain form of its classifier");
   if (!converged) note("a kernel machine was not trained to its tolerance");
   return equal && converged ? kOk : kMissed;
