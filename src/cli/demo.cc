@@ -96,6 +96,7 @@ BagsResult classify_bags(const DemoOptions& options, const std::vector<std::stri
   cv.seed = static_cast<std::uint64_t>(options.seed);
   cv.num_threads = static_cast<int>(options.num_threads);
   if (options.epochs > 0) cv.train.epochs = options.epochs;
+  cv.baselines.insert(cv.baselines.begin(), mil::Pooling::kStoredBags);
   std::unique_ptr<Progress> progress;
   mil::Control control;
   control.cancelled = context.cancelled;

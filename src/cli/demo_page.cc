@@ -176,7 +176,7 @@ std::vector<std::string> differences(const mil::CvResult& cv) {
   return lines;
 }
 
-const mil::ModelResult* best_baseline(const mil::CvResult& cv) {
+const mil::ModelResult* best_other(const mil::CvResult& cv) {
   const mil::ModelResult* best = nullptr;
   for (const mil::ModelResult& baseline : cv.baselines) {
     if (best == nullptr || baseline.auc_mean > best->auc_mean) best = &baseline;
@@ -346,7 +346,9 @@ void bags_section(report::Page& page, const DemoResult& result) {
       " numbers for each image segment. The label says whether an elephant is somewhere in the "
       "picture, never in which segment. A learned state pattern associates with the segments of a "
       "bag; "
-      "what it retrieves is classified. " +
+      "what it retrieves is classified. With stored bags the training bags are the stored "
+      "patterns, "
+      "and a bag recalls its class from those it resembles. " +
       std::to_string(cv.num_bags) + " bags (" + std::to_string(cv.num_positive) + " positive), " +
       grouped(cv.num_instances) + " instances.");
   page.begin_row()
@@ -356,9 +358,9 @@ void bags_section(report::Page& page, const DemoResult& result) {
             "different folds need not share a scale, so the mean of the fold AUCs is the fairer "
             "number.")
       .begin_stack()
-      .plot(
-          auc_bars(bags),
-          "Trained in this run, on the same folds, with the same input code and training options.")
+      .plot(auc_bars(bags),
+            "Measured in this run on the same folds; the networks with the same input code and "
+            "training options. Stored bags need no training.")
       .plot(fold_plot(cv), "A fold has " + std::to_string(smallest_fold(cv)) +
                                " bags or little more: one bag ranked differently moves its AUC "
                                "by hundredths.")
@@ -476,9 +478,9 @@ void protocol_section(report::Page& page, const DemoResult& result) {
                            "which earlier publications used, too."
                          : ". These are NOT the folds that the quoted numbers were measured on.")},
       {"Protocol",
-       "fold k tests, fold k + 1 validates (early stopping), the other folds train. Input codes "
-       "are "
-       "fitted on training bags. Nothing was chosen on a test fold of this run; default settings "
+       "fold k tests, fold k + 1 validates (early stopping), the other folds train; stored bags "
+       "store all folds but k. Input codes are fitted on training bags. Nothing was chosen on a "
+       "test fold of this run; default settings "
        "of "
        "`hopfield mil cv`."},
       {"Training", std::to_string(train.epochs) + " epochs at most, AdamW, learning rate " +
@@ -535,11 +537,11 @@ report::Page demo_page(const DemoResult& result) {
       "hopfield: a memory at work",
       "Photographs classified as bags of segments, and half-hidden digits restored, by one "
       "operation: states associate with stored patterns.");
-  const mil::ModelResult* best = best_baseline(cv);
+  const mil::ModelResult* best = best_other(cv);
   page.tiles({{fixed(cv.model.auc_mean, 3), "AUC on Elephant",
                cv.model.title + ", mean of " +
                    std::to_string(cv.model.repetitions.front().folds.size()) + " test folds"},
-              {best == nullptr ? "n/a" : fixed(best->auc_mean, 3), "best baseline of this run",
+              {best == nullptr ? "n/a" : fixed(best->auc_mean, 3), "best other model of this run",
                (best == nullptr ? "" : best->title) + "; published Hopfield " +
                    fixed(kQuoted[0].auc_mean, 3)},
               {grouped(d.runs[0].result.num_exact) + " of " +

@@ -77,13 +77,6 @@ void drop_batch(HopfieldOutput& out) {
   }
 }
 
-HopfieldRequest masks_only(const at::Tensor& padding, const at::Tensor& association) {
-  HopfieldRequest request;
-  request.stored_pattern_padding_mask = padding;
-  request.association_mask = association;
-  return request;
-}
-
 }  // namespace
 
 HopfieldInput::HopfieldInput(at::Tensor patterns) : stored_pattern(std::move(patterns)) {}
@@ -92,6 +85,14 @@ HopfieldInput::HopfieldInput(at::Tensor stored, at::Tensor state, at::Tensor pro
     : stored_pattern(std::move(stored)),
       state_pattern(std::move(state)),
       pattern_projection(std::move(projection)) {}
+
+HopfieldRequest HopfieldRequest::masked(at::Tensor stored_pattern_padding_mask,
+                                        at::Tensor association_mask) {
+  HopfieldRequest request;
+  request.stored_pattern_padding_mask = std::move(stored_pattern_padding_mask);
+  request.association_mask = std::move(association_mask);
+  return request;
+}
 
 HopfieldInput HopfieldInput::ragged(at::Tensor values, at::Tensor offsets) {
   HopfieldInput input(std::move(values));
@@ -288,7 +289,8 @@ HopfieldOutput HopfieldImpl::associate(const HopfieldInput& input, const Hopfiel
 at::Tensor HopfieldImpl::forward(const at::Tensor& input,
                                  const at::Tensor& stored_pattern_padding_mask,
                                  const at::Tensor& association_mask) {
-  return associate(input, masks_only(stored_pattern_padding_mask, association_mask)).output;
+  return associate(input, HopfieldRequest::masked(stored_pattern_padding_mask, association_mask))
+      .output;
 }
 
 at::Tensor HopfieldImpl::forward_patterns(const at::Tensor& stored_pattern,
@@ -297,42 +299,12 @@ at::Tensor HopfieldImpl::forward_patterns(const at::Tensor& stored_pattern,
                                           const at::Tensor& stored_pattern_padding_mask,
                                           const at::Tensor& association_mask) {
   return associate({stored_pattern, state_pattern, pattern_projection},
-                   masks_only(stored_pattern_padding_mask, association_mask))
+                   HopfieldRequest::masked(stored_pattern_padding_mask, association_mask))
       .output;
 }
 
 at::Tensor HopfieldImpl::forward_ragged(const at::Tensor& values, const at::Tensor& offsets) {
   return associate(HopfieldInput::ragged(values, offsets)).output;
-}
-
-at::Tensor HopfieldImpl::get_association_matrix(const HopfieldInput& input,
-                                                const at::Tensor& stored_pattern_padding_mask,
-                                                const at::Tensor& association_mask) {
-  const at::NoGradGuard no_grad;
-  HopfieldRequest request = masks_only(stored_pattern_padding_mask, association_mask);
-  request.association = true;
-  request.dropout = false;
-  return associate(input, request).association;
-}
-
-at::Tensor HopfieldImpl::get_projected_pattern_matrix(const HopfieldInput& input,
-                                                      const at::Tensor& stored_pattern_padding_mask,
-                                                      const at::Tensor& association_mask) {
-  const at::NoGradGuard no_grad;
-  HopfieldRequest request = masks_only(stored_pattern_padding_mask, association_mask);
-  request.projected = true;
-  request.dropout = false;
-  return associate(input, request).projected;
-}
-
-at::Tensor HopfieldImpl::energy(const HopfieldInput& input, const HopfieldRequest& request) {
-  HopfieldRequest wanted = request;
-  wanted.energy = true;
-  return associate(input, wanted).energy;
-}
-
-at::Tensor HopfieldImpl::retrieve(const HopfieldInput& input, const HopfieldRequest& request) {
-  return associate(input, request).retrieved;
 }
 
 ConvergenceReport summarize_convergence(const HopfieldOutput& output) {
@@ -349,12 +321,6 @@ ConvergenceReport summarize_convergence(const HopfieldOutput& output) {
   report.num_capped = count(StopReason::kCapped);
   report.num_empty = count(StopReason::kEmpty);
   return report;
-}
-
-ConvergenceReport HopfieldImpl::convergence(const HopfieldInput& input,
-                                            const HopfieldRequest& request) {
-  const at::NoGradGuard no_grad;
-  return summarize_convergence(associate(input, request));
 }
 
 at::Tensor HopfieldImpl::scaling() const {

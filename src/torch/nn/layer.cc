@@ -67,10 +67,8 @@ HopfieldOutput HopfieldLayerImpl::associate(const at::Tensor& input,
 at::Tensor HopfieldLayerImpl::forward(const at::Tensor& input,
                                       const at::Tensor& stored_pattern_padding_mask,
                                       const at::Tensor& association_mask) {
-  HopfieldRequest request;
-  request.stored_pattern_padding_mask = stored_pattern_padding_mask;
-  request.association_mask = association_mask;
-  return associate(input, request).output;
+  return associate(input, HopfieldRequest::masked(stored_pattern_padding_mask, association_mask))
+      .output;
 }
 
 at::Tensor HopfieldLayerImpl::forward_ragged(const at::Tensor& values, const at::Tensor& offsets) {
@@ -78,46 +76,6 @@ at::Tensor HopfieldLayerImpl::forward_ragged(const at::Tensor& values, const at:
   HopfieldInput input(lookup_weights, values, targets);
   input.state_offsets = offsets;
   return hopfield->associate(input).output;
-}
-
-at::Tensor HopfieldLayerImpl::get_association_matrix(const at::Tensor& input,
-                                                     const at::Tensor& stored_pattern_padding_mask,
-                                                     const at::Tensor& association_mask) {
-  const at::NoGradGuard no_grad;
-  HopfieldRequest request;
-  request.stored_pattern_padding_mask = stored_pattern_padding_mask;
-  request.association_mask = association_mask;
-  request.association = true;
-  request.dropout = false;
-  return associate(input, request).association;
-}
-
-at::Tensor HopfieldLayerImpl::get_projected_pattern_matrix(
-    const at::Tensor& input, const at::Tensor& stored_pattern_padding_mask,
-    const at::Tensor& association_mask) {
-  const at::NoGradGuard no_grad;
-  HopfieldRequest request;
-  request.stored_pattern_padding_mask = stored_pattern_padding_mask;
-  request.association_mask = association_mask;
-  request.projected = true;
-  request.dropout = false;
-  return associate(input, request).projected;
-}
-
-at::Tensor HopfieldLayerImpl::energy(const at::Tensor& input, const HopfieldRequest& request) {
-  HopfieldRequest wanted = request;
-  wanted.energy = true;
-  return associate(input, wanted).energy;
-}
-
-at::Tensor HopfieldLayerImpl::retrieve(const at::Tensor& input, const HopfieldRequest& request) {
-  return associate(input, request).retrieved;
-}
-
-ConvergenceReport HopfieldLayerImpl::convergence(const at::Tensor& input,
-                                                 const HopfieldRequest& request) {
-  const at::NoGradGuard no_grad;
-  return summarize_convergence(associate(input, request));
 }
 
 }  // namespace hopfield::nn

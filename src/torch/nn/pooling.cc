@@ -79,10 +79,9 @@ at::Tensor HopfieldPoolingImpl::forward_patterns(const at::Tensor& stored_patter
                                                  const at::Tensor& pattern_projection,
                                                  const at::Tensor& stored_pattern_padding_mask,
                                                  const at::Tensor& association_mask) {
-  HopfieldRequest request;
-  request.stored_pattern_padding_mask = stored_pattern_padding_mask;
-  request.association_mask = association_mask;
-  return associate({stored_pattern, at::Tensor(), pattern_projection}, request).output;
+  return associate({stored_pattern, at::Tensor(), pattern_projection},
+                   HopfieldRequest::masked(stored_pattern_padding_mask, association_mask))
+      .output;
 }
 
 at::Tensor HopfieldPoolingImpl::forward_ragged(const at::Tensor& values,
@@ -112,47 +111,6 @@ at::Tensor HopfieldPoolingImpl::instance_associations(const at::Tensor& values,
   return flat.reshape({-1})
       .index_select(0, place.reshape({-1}))
       .view({values.size(0), heads, quantity()});
-}
-
-at::Tensor HopfieldPoolingImpl::get_association_matrix(
-    const HopfieldInput& input, const at::Tensor& stored_pattern_padding_mask,
-    const at::Tensor& association_mask) {
-  const at::NoGradGuard no_grad;
-  HopfieldRequest request;
-  request.stored_pattern_padding_mask = stored_pattern_padding_mask;
-  request.association_mask = association_mask;
-  request.association = true;
-  request.dropout = false;
-  return associate(input, request).association;
-}
-
-at::Tensor HopfieldPoolingImpl::get_projected_pattern_matrix(
-    const HopfieldInput& input, const at::Tensor& stored_pattern_padding_mask,
-    const at::Tensor& association_mask) {
-  const at::NoGradGuard no_grad;
-  HopfieldRequest request;
-  request.stored_pattern_padding_mask = stored_pattern_padding_mask;
-  request.association_mask = association_mask;
-  request.projected = true;
-  request.dropout = false;
-  return associate(input, request).projected;
-}
-
-at::Tensor HopfieldPoolingImpl::energy(const HopfieldInput& input, const HopfieldRequest& request) {
-  HopfieldRequest wanted = request;
-  wanted.energy = true;
-  return associate(input, wanted).energy;
-}
-
-at::Tensor HopfieldPoolingImpl::retrieve(const HopfieldInput& input,
-                                         const HopfieldRequest& request) {
-  return associate(input, request).retrieved;
-}
-
-ConvergenceReport HopfieldPoolingImpl::convergence(const HopfieldInput& input,
-                                                   const HopfieldRequest& request) {
-  const at::NoGradGuard no_grad;
-  return summarize_convergence(associate(input, request));
 }
 
 std::optional<std::int64_t> HopfieldPoolingImpl::output_depth() const {

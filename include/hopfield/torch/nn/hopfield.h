@@ -2,6 +2,7 @@
 #define HOPFIELD_TORCH_NN_HOPFIELD_H_
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/common.h>
 #include <torch/nn/modules/container/any_value.h>
@@ -55,6 +56,9 @@ struct HopfieldRequest {
   bool metastable = false;
   double metastable_mass = 0.9;
   std::int64_t num_top = 0;  ///< how many of the largest associations
+
+  static HopfieldRequest masked(at::Tensor stored_pattern_padding_mask,
+                                at::Tensor association_mask);
 };
 
 /// Everything one forward can tell. `rows` is (B, L) dense, (T) for ragged states, (B, L) for
@@ -91,6 +95,50 @@ struct ConvergenceReport {
 /// Counts the ends in a forward's report.
 ConvergenceReport summarize_convergence(const HopfieldOutput& output);
 
+/// What a layer tells besides its output: one `associate` of Derived each, with one wish more than
+/// `request` has.
+template <class Derived, class Input>
+class HopfieldQueries {
+ public:
+  /// Association matrix (B, H, L, S[+1][+1]), without dropout and gradient.
+  at::Tensor get_association_matrix(const Input& input,
+                                    const at::Tensor& stored_pattern_padding_mask = {},
+                                    const at::Tensor& association_mask = {}) {
+    const at::NoGradGuard no_grad;
+    auto request = HopfieldRequest::masked(stored_pattern_padding_mask, association_mask);
+    request.association = true;
+    request.dropout = false;
+    return derived().associate(input, request).association;
+  }
+  /// Projected values (B, H, S[+1][+1], p), without dropout and gradient.
+  at::Tensor get_projected_pattern_matrix(const Input& input,
+                                          const at::Tensor& stored_pattern_padding_mask = {},
+                                          const at::Tensor& association_mask = {}) {
+    const at::NoGradGuard no_grad;
+    auto request = HopfieldRequest::masked(stored_pattern_padding_mask, association_mask);
+    request.projected = true;
+    request.dropout = false;
+    return derived().associate(input, request).projected;
+  }
+  /// Energy of every state after the updates, [rows..., H]; differentiable. See hopfield::energy.
+  at::Tensor energy(const Input& input, HopfieldRequest request = {}) {
+    request.energy = true;
+    return derived().associate(input, request).energy;
+  }
+  /// Per-head retrieved patterns [rows..., H, p], before heads are mixed by the out projection.
+  at::Tensor retrieve(const Input& input, const HopfieldRequest& request = {}) {
+    return derived().associate(input, request).retrieved;
+  }
+  /// How the updates ended.
+  ConvergenceReport convergence(const Input& input, const HopfieldRequest& request = {}) {
+    const at::NoGradGuard no_grad;
+    return summarize_convergence(derived().associate(input, request));
+  }
+
+ private:
+  Derived& derived() { return static_cast<Derived&>(*this); }
+};
+
 /// Associates state patterns with stored patterns through learned projections, as many updates as
 /// asked: Z = softmax(beta Q K') V per head, then the out projection and the activation.
 ///
@@ -100,7 +148,8 @@ ConvergenceReport summarize_convergence(const HopfieldOutput& output);
 /// bias. Errors   c10::Error naming the tensor, the expected and the found shape. Threads  forward
 /// is const over the parameters; concurrent forwards in eval mode are fine. Source
 /// arXiv:2008.02217; interface of hflayers.Hopfield.
-class HopfieldImpl : public torch::nn::Cloneable<HopfieldImpl> {
+class HopfieldImpl : public torch::nn::Cloneable<HopfieldImpl>,
+                     public HopfieldQueries<HopfieldImpl, HopfieldInput> {
  public:
   HopfieldImpl() : HopfieldImpl(HopfieldOptions()) {}
   explicit HopfieldImpl(std::int64_t input_size) : HopfieldImpl(HopfieldOptions(input_size)) {}
@@ -123,21 +172,6 @@ class HopfieldImpl : public torch::nn::Cloneable<HopfieldImpl> {
   at::Tensor forward_ragged(const at::Tensor& values, const at::Tensor& offsets);
   /// Output and whatever else is requested, in one pass.
   HopfieldOutput associate(const HopfieldInput& input, const HopfieldRequest& request = {});
-
-  /// Association matrix (B, H, L, S[+1][+1]), without dropout and gradient.
-  at::Tensor get_association_matrix(const HopfieldInput& input,
-                                    const at::Tensor& stored_pattern_padding_mask = {},
-                                    const at::Tensor& association_mask = {});
-  /// Projected values (B, H, S[+1][+1], p), without gradient.
-  at::Tensor get_projected_pattern_matrix(const HopfieldInput& input,
-                                          const at::Tensor& stored_pattern_padding_mask = {},
-                                          const at::Tensor& association_mask = {});
-  /// Energy of every state after the updates, [rows..., H]; differentiable. See hopfield::energy.
-  at::Tensor energy(const HopfieldInput& input, const HopfieldRequest& request = {});
-  /// Per-head retrieved patterns [rows..., H, p], before heads are mixed by the out projection.
-  at::Tensor retrieve(const HopfieldInput& input, const HopfieldRequest& request = {});
-  /// How the updates ended.
-  ConvergenceReport convergence(const HopfieldInput& input, const HopfieldRequest& request = {});
 
   bool batch_first() const { return options.batch_first(); }
   /// beta: the parameter or buffer [H] if there is one, else a 0-d tensor.

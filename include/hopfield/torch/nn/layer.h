@@ -22,7 +22,8 @@ namespace hopfield::nn {
 /// Masks    the padding mask (B, quantity) hides entries of the table.
 /// Errors, threads: as Hopfield. Interface of hflayers.HopfieldLayer.
 class HopfieldLayerImpl : public torch::nn::Cloneable<HopfieldLayerImpl>,
-                          public HopfieldProperties<HopfieldLayerImpl> {
+                          public HopfieldProperties<HopfieldLayerImpl>,
+                          public HopfieldQueries<HopfieldLayerImpl, at::Tensor> {
  public:
   explicit HopfieldLayerImpl(std::int64_t input_size)
       : HopfieldLayerImpl(HopfieldLayerOptions(input_size)) {}
@@ -39,16 +40,6 @@ class HopfieldLayerImpl : public torch::nn::Cloneable<HopfieldLayerImpl>,
   at::Tensor forward_ragged(const at::Tensor& values, const at::Tensor& offsets);
   /// Output and whatever else is requested for state patterns `input`.
   HopfieldOutput associate(const at::Tensor& input, const HopfieldRequest& request = {});
-
-  at::Tensor get_association_matrix(const at::Tensor& input,
-                                    const at::Tensor& stored_pattern_padding_mask = {},
-                                    const at::Tensor& association_mask = {});
-  at::Tensor get_projected_pattern_matrix(const at::Tensor& input,
-                                          const at::Tensor& stored_pattern_padding_mask = {},
-                                          const at::Tensor& association_mask = {});
-  at::Tensor energy(const at::Tensor& input, const HopfieldRequest& request = {});
-  at::Tensor retrieve(const at::Tensor& input, const HopfieldRequest& request = {});
-  ConvergenceReport convergence(const at::Tensor& input, const HopfieldRequest& request = {});
 
   std::int64_t quantity() const { return options.quantity(); }
   std::optional<std::int64_t> output_depth() const { return hopfield->output_depth(); }

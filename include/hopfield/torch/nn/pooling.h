@@ -23,7 +23,8 @@ namespace hopfield::nn {
 /// Cost     the pooling weights are normalised and projected once a call, whatever B.
 /// Errors, threads: as Hopfield. Interface of hflayers.HopfieldPooling.
 class HopfieldPoolingImpl : public torch::nn::Cloneable<HopfieldPoolingImpl>,
-                            public HopfieldProperties<HopfieldPoolingImpl> {
+                            public HopfieldProperties<HopfieldPoolingImpl>,
+                            public HopfieldQueries<HopfieldPoolingImpl, HopfieldInput> {
  public:
   explicit HopfieldPoolingImpl(std::int64_t input_size)
       : HopfieldPoolingImpl(HopfieldPoolingOptions(input_size)) {}
@@ -50,16 +51,6 @@ class HopfieldPoolingImpl : public torch::nn::Cloneable<HopfieldPoolingImpl>,
   /// patterns of its own bag; each column sums to 1 over a bag (less what the zero or bias pattern
   /// takes). No gradient, no dropout.
   at::Tensor instance_associations(const at::Tensor& values, const at::Tensor& offsets);
-
-  at::Tensor get_association_matrix(const HopfieldInput& input,
-                                    const at::Tensor& stored_pattern_padding_mask = {},
-                                    const at::Tensor& association_mask = {});
-  at::Tensor get_projected_pattern_matrix(const HopfieldInput& input,
-                                          const at::Tensor& stored_pattern_padding_mask = {},
-                                          const at::Tensor& association_mask = {});
-  at::Tensor energy(const HopfieldInput& input, const HopfieldRequest& request = {});
-  at::Tensor retrieve(const HopfieldInput& input, const HopfieldRequest& request = {});
-  ConvergenceReport convergence(const HopfieldInput& input, const HopfieldRequest& request = {});
 
   std::int64_t quantity() const { return options.quantity(); }
   /// True depth of the output: quantity times the inner module's.
