@@ -42,6 +42,26 @@ std::vector<Summary> summaries(const Points& points, const std::vector<double>& 
   return result;
 }
 
+/// Median over patterns of d ln(error) / d exponent between the two largest betas; NaN where
+/// nothing says.
+double slope_median(const Points& points, std::vector<double> betas) {
+  std::sort(betas.begin(), betas.end());
+  if (betas.size() < 2) return std::nan("");
+  std::vector<const theory::RetrievalErrorPoint*> low, high;
+  for (const auto& p : points) {
+    if (p.beta == betas[betas.size() - 2]) low.push_back(&p);
+    if (p.beta == betas.back()) high.push_back(&p);
+  }
+  std::vector<double> slopes;
+  for (std::size_t i = 0; i < std::min(low.size(), high.size()); ++i) {
+    const double rise = high[i]->exponent - low[i]->exponent;
+    if (!(rise > 0 && low[i]->error > 0 && high[i]->error > 0)) continue;
+    slopes.push_back(std::log(high[i]->error / low[i]->error) / rise);
+  }
+  std::sort(slopes.begin(), slopes.end());
+  return slopes.empty() ? std::nan("") : slopes[slopes.size() / 2];
+}
+
 report::Plot plot_of(const Points& points, const std::vector<double>& betas) {
   report::Plot plot;
   plot.title = "Error after one update against separation";
@@ -112,6 +132,7 @@ Findings study_retrieval_error(const RetrievalErrorArguments& a, const Context& 
                     {"num_points", s.num_points},
                     {"num_violations", s.num_violations}});
   }
+  const double slope = slope_median(points, a.betas);
   Findings found;
   found.title = "Retrieval error after one update";
   found.subtitle = "arXiv:2008.02217, theorem 5: every point lies below the line";
@@ -123,6 +144,7 @@ Findings study_retrieval_error(const RetrievalErrorArguments& a, const Context& 
                 {"seed", a.seed},
                 {"num_points", points.size()},
                 {"num_violations", violations},
+                {"slope_median", slope},
                 {"betas", list},
                 {"hopfield", version()}};
   found.csv.columns = {"beta", "trial", "pattern", "separation", "exponent", "error", "bound"};
@@ -138,6 +160,7 @@ Findings study_retrieval_error(const RetrievalErrorArguments& a, const Context& 
                  {"depth", std::to_string(options.depth)},
                  {"distance r", report::general(options.distance)},
                  {"trials", std::to_string(a.trials)},
+                 {"median slope of ln(error), largest betas", report::general(slope)},
                  {"seed", std::to_string(a.seed)}};
   found.checks = {
       check_at_most("points beyond the bound of theorem 5, of " + std::to_string(points.size()),
