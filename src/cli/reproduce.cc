@@ -204,7 +204,7 @@ report::Page page_of(const Arguments& a, const std::vector<Section>& sections) {
     for (const Study& study : section.studies) {
       page.heading(study.findings.subtitle.empty()
                        ? study.findings.title
-                       : study.findings.title + ": " + study.findings.subtitle);
+                       : study.findings.title + " (" + study.findings.subtitle + ")");
       add_findings(page, study.findings);
     }
   }

@@ -192,7 +192,8 @@ Findings study_capacity(const CapacityArguments& a, const Context& context) {
   }
   Findings found;
   found.title = "Storage capacity";
-  found.subtitle = a.choice.network + " network";
+  found.subtitle =
+      name_of(a) + " network" + (a.stored_if == "retrieved" ? ", patterns retrieved" : "");
   found.exhibits = {
       {"medians", plot_of(a, points),
        "Median over trials, bars of half its interval each way (table: its ends), and formulas."},

@@ -36,6 +36,11 @@ report::Plot trace_plot(const Traces& traces, const std::string& step) {
   plot.title = "Energy along updates";
   plot.x.label = step;
   plot.y.label = "energy";
+  bool positive = true;
+  for (const auto& trace : traces.energies) {
+    for (const double e : trace) positive = positive && e > 0;
+  }
+  if (positive) plot.y.scale = report::Scale::kLog10;  // the first update makes most of the way
   constexpr std::size_t kFew = 12;  // more lines are told apart better without their points
   for (std::size_t i = 0; i < traces.energies.size(); ++i) {
     report::Series series;
@@ -318,7 +323,10 @@ Findings study_continuous(const Arguments& a, const Context& context) {
   stop_if_cancelled(context);
   Findings found;
   found.title = "Energy landscape";
-  found.subtitle = "Continuous network, every update goes downhill";
+  const std::string size = "d = " + std::to_string(network.depth()) +
+                           ", N = " + std::to_string(network.num_patterns()) +
+                           ", beta = " + report::general(network.beta());
+  found.subtitle = "Continuous network, " + size + ", every update goes downhill";
   if (scene.plane) {
     found.exhibits = {
         {"plane", plane_pictures(*scene.plane), "The plane around the stored patterns."},
@@ -335,9 +343,7 @@ Findings study_continuous(const Arguments& a, const Context& context) {
                  {"seed", std::to_string(a.seed)}};
   found.csv = csv_of(scene);
   found.json = json_of(a, network, scene);
-  const std::string where = ", d = " + std::to_string(network.depth()) +
-                            ", N = " + std::to_string(network.num_patterns()) +
-                            ", beta = " + report::general(network.beta());
+  const std::string where = ", " + size;
   found.checks = {check_at_most("largest E' - E + |step|^2/2 of an update" + where,
                                 scene.traces.rise_max, scene.traces.tolerance)};
   if (network.separation() == Separation::kSoftmax) {

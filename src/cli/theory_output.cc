@@ -76,13 +76,17 @@ Check check_near(std::string statement, double value, double expected, double to
 void add_findings(report::Page& page, const Findings& findings) {
   for (const Exhibit& exhibit : findings.exhibits) {
     if (const auto* plot = std::get_if<report::Plot>(&exhibit.content)) {
-      page.plot(*plot, exhibit.caption);
-    } else if (const auto* grid = std::get_if<report::PictureGrid>(&exhibit.content)) {
+      page.begin_row().plot(*plot, exhibit.caption);  // plots that follow stand beside it
+      continue;
+    }
+    page.end_row();
+    if (const auto* grid = std::get_if<report::PictureGrid>(&exhibit.content)) {
       page.pictures(*grid, exhibit.caption);
     } else {
       page.table(std::get<report::Table>(exhibit.content), exhibit.caption);
     }
   }
+  page.end_row();
   if (!findings.notes.empty()) page.list(findings.notes);
   page.facts(findings.facts);
 }
