@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
   return run_program(argc, argv, [](CLI::App& program, Context& context) {
     add_memory(program, context);
     add_theory(program, context);
+    add_reproduce(program, context);
     for (const TorchNoun& noun : kTorchNouns) program.add_subcommand(noun.name, noun.description);
   });
 }

@@ -10,10 +10,11 @@
 // name it in kTorchNouns of main.cc).
 namespace hopfield::cli {
 
-void add_memory(CLI::App& program, Context& context);  // memory.cc, in `hopfield`
-void add_theory(CLI::App& program, Context& context);  // theory.cc, in `hopfield`
-void add_mil(CLI::App& program, Context& context);     // mil.cc, in `hopfield-torch`
-void add_demo(CLI::App& program, Context& context);    // demo.cc, in `hopfield-torch`
+void add_memory(CLI::App& program, Context& context);     // memory.cc, in `hopfield`
+void add_theory(CLI::App& program, Context& context);     // theory.cc, in `hopfield`
+void add_reproduce(CLI::App& program, Context& context);  // reproduce.cc, in `hopfield`
+void add_mil(CLI::App& program, Context& context);        // mil.cc, in `hopfield-torch`
+void add_demo(CLI::App& program, Context& context);       // demo.cc, in `hopfield-torch`
 
 }  // namespace hopfield::cli
 

@@ -4,7 +4,7 @@
 #include <iostream>
 
 #include "hopfield/report/format.h"
-#include "hopfield/report/page.h"
+#include "hopfield/report/table.h"
 
 namespace hopfield::cli {
 namespace {
@@ -36,12 +36,7 @@ std::string csv_cell(const Json& cell) {
   return cell.is_number_float() ? csv_number(cell.get<double>()) : cell.dump();
 }
 
-report::Page diagram_page(const report::Plot& plot, const DataTable& data, const Json& parameters,
-                          const std::vector<std::string>& notes) {
-  report::Page page(plot.title);
-  std::vector<std::pair<std::string, std::string>> facts;
-  for (const auto& [key, value] : parameters.items()) facts.emplace_back(key, shown(value));
-  page.facts(facts).plot(plot, plot.description).list(notes);
+report::Table point_table(const DataTable& data) {
   std::vector<report::Column> columns;
   for (const std::string& name : data.columns) columns.push_back({name, report::Align::kRight});
   report::Table table(columns);
@@ -53,8 +48,7 @@ report::Page diagram_page(const report::Plot& plot, const DataTable& data, const
     }
     table.add_row(cells);
   }
-  page.table(table, "All points of the picture");
-  return page;
+  return table;
 }
 
 }  // namespace
@@ -81,10 +75,19 @@ void check_diagram(const ResultPaths& paths) {
           "theory", "expected --csv, --svg, --report or --json, got none of them");
 }
 
-void write_diagram(const ResultPaths& paths, const report::Plot& plot, const DataTable& data,
-                   const Json& parameters, const std::vector<std::string>& notes) {
+Findings diagram_findings(const report::Plot& plot, const DataTable& data, const Json& parameters,
+                          const std::vector<std::string>& notes) {
+  Findings found;
+  found.title = plot.title;
+  found.exhibits = {{"diagram", plot, plot.description}};
+  constexpr std::size_t kShort = 100;  // a longer table is no help to readers
+  if (data.rows.size() <= kShort) {
+    found.exhibits.push_back({"points", point_table(data), "All points of the picture"});
+  }
+  for (const auto& [key, value] : parameters.items()) found.facts.emplace_back(key, shown(value));
+  found.notes = notes;
+  found.csv.columns = data.columns;
   Json rows = Json::array();
-  CsvTable csv{data.columns, {}};
   for (const std::vector<Json>& row : data.rows) {
     Json entry;
     std::vector<std::string> cells;
@@ -93,11 +96,10 @@ void write_diagram(const ResultPaths& paths, const report::Plot& plot, const Dat
       cells.push_back(csv_cell(row[i]));
     }
     rows.push_back(entry);
-    csv.rows.push_back(cells);
+    found.csv.rows.push_back(cells);
   }
-  write_results(
-      paths, {{"parameters", parameters}, {"rows", rows}}, csv,
-      [&] { return diagram_page(plot, data, parameters, notes); }, [&] { return plot; });
+  found.json = {{"parameters", parameters}, {"rows", rows}};
+  return found;
 }
 
 }  // namespace hopfield::cli

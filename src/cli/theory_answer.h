@@ -36,8 +36,9 @@ struct DataTable {
   std::vector<std::string> columns;
   std::vector<std::vector<Json>> rows;
 };
-void write_diagram(const ResultPaths& paths, const report::Plot& plot, const DataTable& data,
-                   const Json& parameters, const std::vector<std::string>& notes);
+/// JSON: "parameters" and "rows"; the page shows a short table beside the plot.
+Findings diagram_findings(const report::Plot& plot, const DataTable& data, const Json& parameters,
+                          const std::vector<std::string>& notes);
 
 }  // namespace hopfield::cli
 

@@ -1,27 +1,21 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <iostream>
 #include <memory>
 
 #include "cli/theory_answer.h"
 #include "cli/theory_networks.h"
+#include "cli/theory_studies.h"
 #include "hopfield/base/os.h"
 #include "hopfield/base/version.h"
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
 #include "hopfield/store/csv.h"
-#include "hopfield/theory/attention_comparison.h"
 
 namespace hopfield::cli {
 namespace {
 
-struct Arguments {
-  std::vector<std::string> data, sets = {"iris", "wine", "ionosphere", "vertebral-column-3clases"};
-  std::int64_t split = 0;
-  theory::AttentionOptions options;
-  ResultPaths paths;
-};
+using Arguments = AttentionArguments;
 
 /// One data set: what was compared on which rows.
 struct SetResult {
@@ -201,55 +195,51 @@ CsvTable csv_of(const std::vector<SetResult>& sets) {
   return csv;
 }
 
-report::Page page_of(const Arguments& a, const std::vector<SetResult>& sets) {
-  report::Page page("One layer, four classifiers",
-                    "softmax(beta Q K^T) V with fixed K and V, beside the plain form of each");
-  page.table(table_of(sets),
-             "Same test rows, layer against plain form. Ties: decided by a gap within rounding.");
-  page.plot(
-      agreement_plot(sets),
-      "Finite beta; with all weight on the largest score the layer is the nearest neighbour.");
-  page.facts({{"split", std::to_string(a.split)},
-              {"k", std::to_string(a.options.k)},
-              {"beta of weighted votes", report::general(a.options.vote_beta)},
-              {"C", report::general(a.options.cost)},
-              {"gamma", a.options.gamma > 0 ? report::general(a.options.gamma) : "1/depth"},
-              {"prototypes a class", std::to_string(a.options.prototypes.per_class)}});
-  page.paragraph("Constructions and proofs: docs/math/attention.md.");
-  return page;
-}
+}  // namespace
 
-int run(const Arguments& a, const Context& context) {
-  check_results(a.paths);
+Findings study_attention(const AttentionArguments& a, const Context& context) {
   std::vector<SetResult> sets;
   for (const std::string& name : a.sets) {
     stop_if_cancelled(context);
     sets.push_back(compare_set(a, name, context.stoppable_executor.get()));
   }
   Json list = Json::array();
-  bool equal = true, converged = true;
+  double num_different = 0, num_untrained = 0;
   for (const SetResult& set : sets) {
     list.push_back(set_json(set));
-    equal = equal && set.comparison.holds;
+    num_different += !set.comparison.holds;
     for (const theory::LayerComparison& layer : set.comparison.layers) {
-      converged = converged && (layer.report.iterations == 0 || layer.report.converged);
+      num_untrained += layer.report.iterations > 0 && !layer.report.converged;
     }
   }
-  const Json json = {{"split", a.split},
-                     {"sets", list},
-                     {"equal", equal},
-                     {"converged", converged},
-                     {"hopfield", version()}};
-  write_results(
-      a.paths, json, csv_of(sets), [&] { return page_of(a, sets); },
-      [&] { return agreement_plot(sets); });
-  if (json_path(a.paths.json) != "-") std::cout << table_of(sets).text();
-  if (!equal) note("a layer differs from the plain form of its classifier");
-  if (!converged) note("a kernel machine was not trained to its tolerance");
-  return equal && converged ? kOk : kMissed;
+  Findings found;
+  found.title = "One layer, four classifiers";
+  found.subtitle = "softmax(beta Q K^T) V with fixed K and V, beside the plain form of each";
+  found.exhibits = {
+      {"layers", table_of(sets),
+       "Same test rows, layer against plain form. Ties: decided by a gap within rounding."},
+      {"agreement", agreement_plot(sets),
+       "Finite beta; with all weight on the largest score the layer is the nearest neighbour."}};
+  found.facts = {{"split", std::to_string(a.split)},
+                 {"k", std::to_string(a.options.k)},
+                 {"beta of weighted votes", report::general(a.options.vote_beta)},
+                 {"C", report::general(a.options.cost)},
+                 {"gamma", a.options.gamma > 0 ? report::general(a.options.gamma) : "1/depth"},
+                 {"prototypes a class", std::to_string(a.options.prototypes.per_class)}};
+  found.notes = {"Constructions and proofs: docs/math/attention.md."};
+  found.csv = csv_of(sets);
+  found.json = {{"split", a.split},
+                {"sets", list},
+                {"equal", num_different == 0},
+                {"converged", num_untrained == 0},
+                {"hopfield", version()}};
+  found.checks = {
+      check_at_most("data sets where a layer differs from the plain form of its classifier",
+                    num_different, 0),
+      check_at_most("kernel machines not trained to their tolerance", num_untrained, 0)};
+  found.text = table_of(sets).text();
+  return found;
 }
-
-}  // namespace
 
 void add_theory_attention(CLI::App& noun, Context& context) {
   const auto a = std::make_shared<Arguments>();
@@ -259,7 +249,10 @@ void add_theory_attention(CLI::App& noun, Context& context) {
       {"hopfield theory attention", "hopfield theory attention --set iris --json",
        "hopfield theory attention --set iris,wine --k 3 --cost 10 --csv beta.csv --report "
        "attention.html"},
-      [a, &context] { return run(*a, context); });
+      [a, &context] {
+        check_results(a->paths);
+        return give_findings(a->paths, study_attention(*a, context));
+      });
   command
       .add_option("--data", a->data,
                   "Folder that holds uci/; may be given again. Then $HOPFIELD_DATA and "

@@ -1,9 +1,8 @@
 #include <cmath>
-#include <iostream>
 #include <memory>
 
 #include "cli/theory_networks.h"
-#include "cli/theory_output.h"
+#include "cli/theory_studies.h"
 #include "hopfield/base/version.h"
 #include "hopfield/memory/bounds.h"
 #include "hopfield/report/format.h"
@@ -14,17 +13,7 @@ namespace hopfield::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct Arguments {
-  NetworkChoice choice;
-  std::vector<double> sizes = {50, 100, 200};
-  std::int64_t power = 3, patterns_max = 1'000'000;
-  std::string stored_if = "stable";
-  double flipped = 0, overlap = 0.95, confidence = 0.95;
-  double beta = 1, k = 1, failure = 0.001;
-  std::int64_t seed = 0, trials = 21;
-  ResultPaths paths;
-};
+using Arguments = CapacityArguments;
 
 /// One size: what was measured and what formulas say.
 struct Point {
@@ -74,9 +63,17 @@ Point measure(const Arguments& a, std::int64_t size, const theory::ReplicaOption
   return point;
 }
 
+/// With what tells networks of one kind apart: "polynomial, power 3".
+std::string name_of(const Arguments& a) {
+  if (a.choice.continuous()) return "continuous";
+  std::string name(theory::network_name(a.choice.kind()));
+  if (a.choice.network == "dense") name += ", power " + std::to_string(a.power);
+  return name;
+}
+
 report::Plot plot_of(const Arguments& a, const std::vector<Point>& points) {
   report::Plot plot;
-  plot.title = "Storage capacity: " + a.choice.network;
+  plot.title = "Storage capacity: " + name_of(a);
   plot.x.label = a.choice.continuous() ? "depth d" : "spins N";
   plot.y = {"patterns", report::Scale::kLog10, {}, {}};
   report::Series measured{"measured median", {}, {}, {}, report::Mark::kPoints};
@@ -163,8 +160,26 @@ report::Table table_of(const Arguments& a, const std::vector<Point>& points) {
   return table;
 }
 
-int run(const Arguments& a, const Context& context) {
-  check_results(a.paths);
+std::vector<std::pair<std::string, std::string>> facts_of(const Arguments& a) {
+  std::vector<std::pair<std::string, std::string>> facts = {{"network", name_of(a)}};
+  if (a.choice.continuous()) {
+    facts.push_back({"stored", "association of the own pattern >= 1/2"});
+    facts.push_back({"beta, K, p", report::general(a.beta) + ", " + report::general(a.k) + ", " +
+                                       report::general(a.failure)});
+  } else if (a.stored_if == "stable") {
+    facts.push_back({"stored", "no spin of the pattern changes"});
+  } else {
+    facts.push_back({"stored", "overlap >= " + report::general(a.overlap) + " after updates from " +
+                                   report::general(100 * a.flipped) + " % wrong spins"});
+  }
+  facts.push_back({"trials", std::to_string(a.trials)});
+  facts.push_back({"seed", std::to_string(a.seed)});
+  return facts;
+}
+
+}  // namespace
+
+Findings study_capacity(const CapacityArguments& a, const Context& context) {
   std::vector<Point> points;
   std::int64_t capped = 0;
   for (const double size : a.sizes) {
@@ -175,28 +190,24 @@ int run(const Arguments& a, const Context& context) {
                              replica_options(context, a.seed, a.trials, progress)));
     capped += points.back().measured.num_capped;
   }
-  const report::Table table = table_of(a, points);
-  const auto page = [&] {
-    report::Page result("Storage capacity", a.choice.network + " network");
-    result.plot(
-        plot_of(a, points),
-        "Median over trials, bars of half its interval each way (table: its ends), and formulas.");
-    result.table(table, "The numbers of the picture.");
-    result.facts({{"trials", std::to_string(a.trials)}, {"seed", std::to_string(a.seed)}});
-    return result;
-  };
-  write_results(a.paths, json_of(a, points), csv_of(points), page,
-                [&] { return plot_of(a, points); });
-  if (json_path(a.paths.json) != "-") {
-    std::cout << table.text() << a.trials << " trials a size, seed " << a.seed << "\n";
-    if (capped > 0) {
-      std::cout << capped << " trials stored all --patterns-max patterns; raise it\n";
-    }
+  Findings found;
+  found.title = "Storage capacity";
+  found.subtitle =
+      name_of(a) + " network" + (a.stored_if == "retrieved" ? ", patterns retrieved" : "");
+  found.exhibits = {
+      {"medians", plot_of(a, points),
+       "Median over trials, bars of half its interval each way (table: its ends), and formulas."},
+      {"table", table_of(a, points), "The numbers of the picture."}};
+  found.facts = facts_of(a);
+  found.csv = csv_of(points);
+  found.json = json_of(a, points);
+  found.text = table_of(a, points).text() + std::to_string(a.trials) + " trials a size, seed " +
+               std::to_string(a.seed) + "\n";
+  if (capped > 0) {
+    found.text += std::to_string(capped) + " trials stored all --patterns-max patterns; raise it\n";
   }
-  return kOk;
+  return found;
 }
-
-}  // namespace
 
 void add_theory_capacity(CLI::App& noun, Context& context) {
   const auto a = std::make_shared<Arguments>();
@@ -207,7 +218,10 @@ void add_theory_capacity(CLI::App& noun, Context& context) {
        "hopfield theory capacity --network dense --power 3 --n 20,30,40 --svg capacity.svg",
        "hopfield theory capacity --network exponential --n 8,12,16 --json",
        "hopfield theory capacity --network continuous --n 4,6,8,10 --report capacity.html"},
-      [a, &context] { return run(*a, context); });
+      [a, &context] {
+        check_results(a->paths);
+        return give_findings(a->paths, study_capacity(*a, context));
+      });
   add_network(command, a->choice, {"classical", "dense", "exponential", "continuous"});
   add_positive_list(command, "--n", a->sizes, "Numbers of spins; continuous: depths");
   add_whole_number(command, "--power", a->power, "dense: the power n or P", 2, 100);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/theory_answer.h"
+#include "cli/theory_studies.h"
 #include "hopfield/report/format.h"
 #include "hopfield/theory/dense.h"
 
@@ -146,13 +147,9 @@ void add_dense(CLI::App& noun, Context& context) {
   add_json_flag(command, a->json);
 }
 
-struct DiagramArguments {
-  std::int64_t p = 4, points = 41;
-  ResultPaths output;
-};
+}  // namespace
 
-int run_diagram(const DiagramArguments& a, const Context& context) {
-  check_diagram(a.output);
+Findings study_dense_diagram(const DenseDiagramArguments& a, const Context& context) {
   const int p = static_cast<int>(a.p);
   const theory::CriticalLoad edge = theory::critical_load(p, Ansatz::kReplicaSymmetric);
   const theory::CriticalLoad broken = theory::critical_load(p, Ansatz::kOneStep);
@@ -199,22 +196,26 @@ int run_diagram(const DiagramArguments& a, const Context& context) {
                            {"gamma_c_rs", edge.gamma},
                            {"gamma_c_1rsb", broken.gamma},
                            {"gamma_ground_state_rs", ground.gamma}};
-  write_diagram(a.output, plot, data, parameters,
-                {"Where a line is absent at a load its cell is empty.",
-                 "Equations, sources and check values: docs/math/dense.md."});
-  return kOk;
+  return diagram_findings(plot, data, parameters,
+                          {"Where a line is absent at a load its cell is empty.",
+                           "Equations, sources and check values: docs/math/dense.md."});
 }
 
+namespace {
+
 void add_diagram(CLI::App& noun, Context& context) {
-  const auto a = std::make_shared<DiagramArguments>();
+  const auto a = std::make_shared<DenseDiagramArguments>();
   CLI::App& command = add_command(
       noun, context, "dense-diagram", "Phase diagram of the dense network: lines T(gamma)",
       {"hopfield theory dense-diagram --p 4 --points 11 --csv dense4.csv --svg dense4.svg",
        "hopfield theory dense-diagram --p 2 --points 11 --report dense2.html"},
-      [a, &context] { return run_diagram(*a, context); });
+      [a, &context] {
+        check_diagram(a->paths);
+        return give_findings(a->paths, study_dense_diagram(*a, context));
+      });
   add_whole_number(command, "--p", a->p, "P, even", 2, 100);
   add_whole_number(command, "--points", a->points, "Loads from 0 to the largest one", 2, 100'000);
-  add_results(command, a->output, "the data, one point a row", "the diagram");
+  add_results(command, a->paths, "the data, one point a row", "the diagram");
   add_threads(command, context);
 }
 

@@ -1,10 +1,9 @@
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <memory>
 
 #include "cli/theory_networks.h"
-#include "cli/theory_output.h"
+#include "cli/theory_studies.h"
 #include "hopfield/base/version.h"
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
@@ -14,17 +13,7 @@ namespace hopfield::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct Arguments {
-  NetworkChoice choice{"continuous", "hebbian", "all"};
-  std::string patterns, separation = "softmax";
-  std::int64_t num_patterns = 5, depth = 2, side = 101, starts = 12, steps = 20;
-  double beta = 4;
-  std::int64_t num_spins = 200, power = 3;
-  double flipped = 0.3;
-  std::int64_t seed = 0;
-  ResultPaths paths;
-};
+using Arguments = EnergyArguments;
 
 /// Energies against updates (or sweeps), one series a start, and the largest rise in them.
 struct Traces {
@@ -47,9 +36,16 @@ report::Plot trace_plot(const Traces& traces, const std::string& step) {
   plot.title = "Energy along updates";
   plot.x.label = step;
   plot.y.label = "energy";
+  bool positive = true;
+  for (const auto& trace : traces.energies) {
+    for (const double e : trace) positive = positive && e > 0;
+  }
+  if (positive) plot.y.scale = report::Scale::kLog10;  // the first update makes most of the way
+  constexpr std::size_t kFew = 12;  // more lines are told apart better without their points
   for (std::size_t i = 0; i < traces.energies.size(); ++i) {
     report::Series series;
-    series.mark = report::Mark::kLineAndPoints;
+    series.mark =
+        traces.energies.size() > kFew ? report::Mark::kLine : report::Mark::kLineAndPoints;
     for (std::size_t t = 0; t < traces.energies[i].size(); ++t) {
       series.x.push_back(static_cast<double>(t));
       series.y.push_back(traces.energies[i][t]);
@@ -59,20 +55,15 @@ report::Plot trace_plot(const Traces& traces, const std::string& step) {
   return plot;
 }
 
-int finish(const Traces& traces, const Arguments& a) {
-  if (json_path(a.paths.json) != "-") {
-    std::cout << traces.energies.size() << " descents, largest rise of the energy "
-              << report::general(traces.rise_max, 3) << " (rounding allows "
-              << report::general(traces.tolerance, 3) << "); seed " << a.seed << "\n";
-  }
-  if (traces.ok()) return kOk;
-  note("the energy rose by " + report::general(traces.rise_max, 3));
-  return kMissed;
+std::string text_of(const Traces& traces, std::int64_t seed) {
+  return std::to_string(traces.energies.size()) + " descents, largest rise of the energy " +
+         report::general(traces.rise_max, 3) + " (rounding allows " +
+         report::general(traces.tolerance, 3) + "); seed " + std::to_string(seed) + "\n";
 }
 
 // --- networks of spins
 
-int run_spins(const Arguments& a, const Context& context) {
+Findings study_spins(const Arguments& a, const Context& context) {
   theory::Simulation s;
   s.kind = a.choice.kind();
   s.num_spins = a.num_spins;
@@ -90,39 +81,43 @@ int run_spins(const Arguments& a, const Context& context) {
                                 random)
             .energies;
       });
-  CsvTable csv{{"start", "sweep", "energy"}, {}};
+  Findings found;
+  found.csv.columns = {"start", "sweep", "energy"};
   traces.rise_max = -INFINITY;
   for (std::size_t i = 0; i < traces.energies.size(); ++i) {
     const std::vector<double>& e = traces.energies[i];
     for (std::size_t t = 0; t < e.size(); ++t) {
-      csv.rows.push_back({std::to_string(i), std::to_string(t), csv_number(e[t])});
+      found.csv.rows.push_back({std::to_string(i), std::to_string(t), csv_number(e[t])});
       if (t > 0) traces.rise_max = std::max(traces.rise_max, e[t] - e[t - 1]);
     }
   }
   traces.tolerance = tolerance_of(traces.energies, 0);
-  const Json json = {{"network", a.choice.network},
-                     {"kind", theory::network_name(s.kind)},
-                     {"num_spins", s.num_spins},
-                     {"num_patterns", s.num_patterns},
-                     {"flipped", a.flipped},
-                     {"starts", a.starts},
-                     {"seed", a.seed},
-                     {"energy_rise_max", traces.rise_max},
-                     {"tolerance", traces.tolerance},
-                     {"energy_never_rose", traces.ok()},
-                     {"energies", traces.energies},
-                     {"hopfield", version()}};
-  const auto plot = [&] { return trace_plot(traces, "sweep"); };
-  const auto page = [&] {
-    report::Page result("Energy of asynchronous updates", a.choice.network + " network");
-    result.plot(plot(), "One line a start; no sweep raises the energy.");
-    result.facts({{"spins", std::to_string(s.num_spins)},
-                  {"patterns", std::to_string(s.num_patterns)},
-                  {"seed", std::to_string(a.seed)}});
-    return result;
-  };
-  write_results(a.paths, json, csv, page, plot);
-  return finish(traces, a);
+  const std::string kind(theory::network_name(s.kind));
+  found.title = "Energy of asynchronous updates";
+  found.subtitle = kind + " network";
+  found.json = {{"network", a.choice.network},
+                {"kind", kind},
+                {"num_spins", s.num_spins},
+                {"num_patterns", s.num_patterns},
+                {"flipped", a.flipped},
+                {"starts", a.starts},
+                {"seed", a.seed},
+                {"energy_rise_max", traces.rise_max},
+                {"tolerance", traces.tolerance},
+                {"energy_never_rose", traces.ok()},
+                {"energies", traces.energies},
+                {"hopfield", version()}};
+  found.exhibits = {
+      {"traces", trace_plot(traces, "sweep"), "One line a start; no sweep raises the energy."}};
+  found.facts = {{"network", kind},
+                 {"spins", std::to_string(s.num_spins)},
+                 {"patterns", std::to_string(s.num_patterns)},
+                 {"wrong spins of a start", report::general(a.flipped)},
+                 {"seed", std::to_string(a.seed)}};
+  found.checks = {check_at_most("largest rise of the energy in a sweep, " + kind + " network",
+                                traces.rise_max, traces.tolerance)};
+  found.text = text_of(traces, a.seed);
+  return found;
 }
 
 // --- the continuous network
@@ -285,7 +280,36 @@ Json json_of(const Arguments& a, const theory::ContinuousNetwork& network, const
   return json;
 }
 
-int run_continuous(const Arguments& a, const Context& context) {
+/// Lemma A1: E >= 0, and E <= min(ln(N)/beta + M^2/2, 2 M^2) in the hull of the patterns, where
+/// every state is after one update.
+std::vector<Check> bound_checks(const theory::ContinuousNetwork& network, const Traces& traces,
+                                const std::string& where) {
+  double lowest = INFINITY, highest = -INFINITY;
+  for (const auto& trace : traces.energies) {
+    lowest = std::min(lowest, *std::min_element(trace.begin(), trace.end()));
+    highest = std::max(highest, *std::max_element(trace.begin() + 1, trace.end()));
+  }
+  const double square = network.norm_max() * network.norm_max();
+  const double bound =
+      std::min(std::log(static_cast<double>(network.num_patterns())) / network.beta() + square / 2,
+               2 * square);
+  return {check_at_least("lowest energy (lemma A1)" + where, lowest, -traces.tolerance),
+          check_at_most("highest energy after an update (lemma A1)" + where, highest,
+                        bound + traces.tolerance)};
+}
+
+std::string fixed_point_text(const Scene& scene) {
+  report::Table fixed({{"fixed point", report::Align::kLeft},
+                       {"energy", report::Align::kRight},
+                       {"kind", report::Align::kLeft}});
+  for (const theory::FixedPoint& p : scene.plane->fixed_points.points) {
+    fixed.add_row({"(" + report::general(p.state[0]) + ", " + report::general(p.state[1]) + ")",
+                   report::general(p.energy), std::string(theory::fixed_point_name(p.kind))});
+  }
+  return fixed.text();
+}
+
+Findings study_continuous(const Arguments& a, const Context& context) {
   PatternTable table{{}, a.num_patterns, a.depth};
   if (a.patterns.empty()) {
     theory::RandomStream random(static_cast<std::uint64_t>(a.seed), 0);
@@ -297,46 +321,48 @@ int run_continuous(const Arguments& a, const Context& context) {
                                           parse_separation(a.separation));
   const Scene scene = compute(a, network, context);
   stop_if_cancelled(context);
-  const auto plot = [&] { return scene.plane ? plane_plot(scene, network) : line_plot(scene); };
-  const auto page = [&] {
-    report::Page result("Energy landscape", "Continuous network, every update goes downhill");
-    if (scene.plane) {
-      result.pictures(plane_pictures(*scene.plane), "The plane around the stored patterns.");
-      result.plot(plane_plot(scene, network), "Random starts and where updates take them.");
-    }
-    result.plot(line_plot(scene), "A cut through the landscape.");
-    result.plot(trace_plot(scene.traces, "update"), "One line a start.");
-    result.facts({{"patterns", std::to_string(network.num_patterns())},
-                  {"depth", std::to_string(network.depth())},
-                  {"beta", report::general(network.beta())},
-                  {"separation", a.separation},
-                  {"largest E' - E + |step|^2/2", report::general(scene.descent.balance_max, 3)},
-                  {"seed", std::to_string(a.seed)}});
-    return result;
-  };
-  write_results(a.paths, json_of(a, network, scene), csv_of(scene), page, plot);
-  if (scene.plane && json_path(a.paths.json) != "-") {
-    report::Table fixed({{"fixed point", report::Align::kLeft},
-                         {"energy", report::Align::kRight},
-                         {"kind", report::Align::kLeft}});
-    for (const theory::FixedPoint& p : scene.plane->fixed_points.points) {
-      fixed.add_row({"(" + report::general(p.state[0]) + ", " + report::general(p.state[1]) + ")",
-                     report::general(p.energy), std::string(theory::fixed_point_name(p.kind))});
-    }
-    std::cout << fixed.text();
+  Findings found;
+  found.title = "Energy landscape";
+  const std::string size = "d = " + std::to_string(network.depth()) +
+                           ", N = " + std::to_string(network.num_patterns()) +
+                           ", beta = " + report::general(network.beta());
+  found.subtitle = "Continuous network, " + size + ", every update goes downhill";
+  if (scene.plane) {
+    found.exhibits = {
+        {"plane", plane_pictures(*scene.plane), "The plane around the stored patterns."},
+        {"descents", plane_plot(scene, network), "Random starts and where updates take them."}};
+    found.text = fixed_point_text(scene);
   }
-  return finish(scene.traces, a);
-}
-
-int run(const Arguments& a, const Context& context) {
-  check_results(a.paths, {a.patterns});
-  if (a.choice.continuous()) return run_continuous(a, context);
-  require(a.patterns.empty(), "--patterns",
-          "expected patterns from a file for the continuous network only");
-  return run_spins(a, context);
+  found.exhibits.push_back({"line", line_plot(scene), "A cut through the landscape."});
+  found.exhibits.push_back({"traces", trace_plot(scene.traces, "update"), "One line a start."});
+  found.facts = {{"patterns", std::to_string(network.num_patterns())},
+                 {"depth", std::to_string(network.depth())},
+                 {"beta", report::general(network.beta())},
+                 {"separation", a.separation},
+                 {"largest E' - E + |step|^2/2", report::general(scene.descent.balance_max, 3)},
+                 {"seed", std::to_string(a.seed)}};
+  found.csv = csv_of(scene);
+  found.json = json_of(a, network, scene);
+  const std::string where = ", " + size;
+  found.checks = {check_at_most("largest E' - E + |step|^2/2 of an update" + where,
+                                scene.traces.rise_max, scene.traces.tolerance)};
+  if (network.separation() == Separation::kSoftmax) {
+    for (Check& check : bound_checks(network, scene.traces, where)) {
+      found.checks.push_back(std::move(check));
+    }
+  }
+  found.text += text_of(scene.traces, a.seed);
+  return found;
 }
 
 }  // namespace
+
+Findings study_energy(const EnergyArguments& a, const Context& context) {
+  if (a.choice.continuous()) return study_continuous(a, context);
+  require(a.patterns.empty(), "--patterns",
+          "expected patterns from a file for the continuous network only");
+  return study_spins(a, context);
+}
 
 void add_theory_energy(CLI::App& noun, Context& context) {
   const auto a = std::make_shared<Arguments>();
@@ -346,7 +372,10 @@ void add_theory_energy(CLI::App& noun, Context& context) {
        "hopfield theory energy --depth 1 --csv line.csv",
        "hopfield theory energy --separation sparsemax --beta 2 --json",
        "hopfield theory energy --network classical --n 200 --patterns-count 20 --svg descent.svg"},
-      [a, &context] { return run(*a, context); });
+      [a, &context] {
+        check_results(a->paths, {a->patterns});
+        return give_findings(a->paths, study_energy(*a, context));
+      });
   add_network(command, a->choice, {"continuous", "classical", "dense", "exponential"});
   CLI::Option* patterns =
       command

@@ -1,32 +1,24 @@
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <memory>
 
 #include "cli/theory_networks.h"
-#include "cli/theory_output.h"
+#include "cli/theory_studies.h"
 #include "hopfield/base/version.h"
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
+#include "hopfield/theory/bound.h"
 #include "hopfield/theory/fixed_points.h"
 
 namespace hopfield::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using Arguments = FixedPointsArguments;
 using theory::FixedPointKind;
 
 constexpr FixedPointKind kKinds[] = {FixedPointKind::kGlobal, FixedPointKind::kMetastable,
                                      FixedPointKind::kSingle};
-
-struct Arguments {
-  std::string patterns, draw = "gaussian", separation = "softmax";
-  std::int64_t num_patterns = 5, depth = 6, num_betas = 16, starts = 100;
-  double scale = 1, eps = 1e-12;
-  std::vector<double> betas;
-  std::int64_t seed = 0;
-  ResultPaths paths;
-};
 
 /// A fixed point with the bounds on its Jacobian (none without softmax).
 struct Point {
@@ -238,8 +230,88 @@ CsvTable csv_of(const std::vector<Row>& rows) {
   return csv;
 }
 
-int run(const Arguments& a, const Context& context) {
-  check_results(a.paths, {a.patterns});
+// --- orthonormal patterns, whose phases are known exactly
+
+bool solvable(const Arguments& a) {
+  return a.patterns.empty() && a.draw == "orthonormal" && a.num_patterns >= 3 &&
+         a.separation == "softmax";
+}
+
+/// The exact curves, beside the points of association_plot.
+void add_exact_curves(report::Plot& plot, const Arguments& a, const std::vector<Row>& rows) {
+  const double n = static_cast<double>(a.num_patterns), square = a.scale * a.scale;
+  const theory::OrthogonalPatterns exact = theory::orthogonal_patterns(n);
+  double low = rows.front().beta, high = low;
+  for (const Row& row : rows) {
+    low = std::min(low, row.beta);
+    high = std::max(high, row.beta);
+  }
+  report::Series single{"exact, near one pattern", {}, {}};
+  constexpr int kPieces = 200;
+  const double from = std::max(low, exact.b_single / square);
+  for (int i = 0; i <= kPieces && from <= high; ++i) {
+    const double beta = from * std::pow(high / from, static_cast<double>(i) / kPieces);
+    single.x.push_back(beta);
+    single.y.push_back(theory::orthogonal_association(n, std::max(beta * square, exact.b_single)));
+  }
+  const double end = std::min(high, exact.b_uniform / square);
+  report::Series uniform{"exact, uniform state 1/N", {low, std::max(low, end)}, {1 / n, 1 / n}};
+  report::Series equal{"equal energies", {}, {}, {}, report::Mark::kLine, report::Tone::kMuted};
+  equal.x.assign(2, exact.b_equal / square);
+  equal.y = {0, 1};
+  for (report::Series* series : {&single, &uniform, &equal}) {
+    plot.series.push_back(std::move(*series));
+  }
+}
+
+/// Which minima there are, which is the lowest, and where they lie.
+std::vector<Check> exact_checks(const Arguments& a, const std::vector<Row>& rows) {
+  const double n = static_cast<double>(a.num_patterns), square = a.scale * a.scale;
+  const theory::OrthogonalPatterns exact = theory::orthogonal_patterns(n);
+  double wrong_rows = 0, error_max = 0;
+  for (const Row& row : rows) {
+    const double b = row.beta * square;
+    const double q = theory::orthogonal_association(n, b);  // NaN below b_single
+    std::int64_t num_single = 0, num_uniform = 0;
+    for (const Point& p : row.points) {
+      if (!p.minimum()) continue;
+      const double to_single = std::abs(p.fixed.largest - q);
+      const double to_uniform = std::abs(p.fixed.largest - 1 / n);
+      (to_single < to_uniform ? num_single : num_uniform) += 1;
+      error_max = std::max(error_max, std::fmin(to_single, to_uniform));
+    }
+    const bool single_lowest = row.points.front().fixed.largest > 1.5 / n;
+    wrong_rows += num_single != (b >= exact.b_single ? a.num_patterns : 0) ||
+                  num_uniform != (b < exact.b_uniform ? 1 : 0) ||
+                  single_lowest != (b > exact.b_equal);
+  }
+  // The updates stop at steps below eps; where they contract slowly the way left is some 1e4 times
+  // as long.
+  return {check_at_most("betas whose minima, or the lowest of them, differ from the exact phases",
+                        wrong_rows, 0),
+          check_at_most("largest |p_1 - exact| of the minima, orthonormal patterns", error_max,
+                        1e4 * a.eps)};
+}
+
+// --- all together
+
+std::vector<Exhibit> exhibits_of(const Arguments& a, const std::vector<Row>& rows) {
+  report::Plot associations = association_plot(rows);
+  if (solvable(a)) add_exact_curves(associations, a, rows);
+  std::vector<Exhibit> exhibits = {
+      {"minima", count_plot(rows), "Minima found from many starts, by kind."},
+      {"associations", std::move(associations), "One point a minimum."}};
+  if (a.separation == "softmax") {
+    exhibits.push_back({"jacobian", jacobian_plot(rows),
+                        "Power iteration beside the bounds; below 1 it contracts."});
+  }
+  exhibits.push_back({"summary", table_of(rows), "The same in numbers."});
+  return exhibits;
+}
+
+}  // namespace
+
+Findings study_fixed_points(const FixedPointsArguments& a, const Context& context) {
   const PatternTable table = make_patterns(a);
   require(table.num_patterns <= 20000, "fixed-points",
           "expected at most 20000 patterns (all pairs are compared), got " +
@@ -263,49 +335,45 @@ int run(const Arguments& a, const Context& context) {
     unfinished += row.num_unfinished;
     list.push_back(json_of(row));
   }
-  const Json json = {{"patterns", a.patterns.empty() ? Json(a.draw) : Json(a.patterns)},
-                     {"num_patterns", table.num_patterns},
-                     {"depth", table.depth},
-                     {"separation", a.separation},
-                     {"norm_max", geometry.norm_max},
-                     {"distance_to_mean_max", geometry.distance_to_mean_max},
-                     {"spectral_norm", geometry.spectral_norm},
-                     {"diameter", geometry.diameter},
-                     {"seed", a.seed},
-                     {"num_bounds_broken", broken},
-                     {"num_unfinished", unfinished},
-                     {"betas", list},
-                     {"hopfield", version()}};
-  const report::Table summary = table_of(rows);
-  const auto page = [&] {
-    report::Page result("Fixed points against beta",
-                        "Global average, metastable states, single patterns");
-    result.plot(count_plot(rows), "Minima found from many starts, by kind.");
-    result.plot(association_plot(rows), "One point a minimum.");
-    if (a.separation == "softmax") {
-      result.plot(jacobian_plot(rows), "Power iteration beside the bounds; below 1 it contracts.");
-    }
-    result.table(summary, "The same in numbers.");
-    result.facts({{"patterns", std::to_string(table.num_patterns)},
-                  {"depth", std::to_string(table.depth)},
-                  {"M", report::general(geometry.norm_max)},
-                  {"m_max", report::general(geometry.distance_to_mean_max)},
-                  {"seed", std::to_string(a.seed)}});
-    return result;
-  };
-  write_results(a.paths, json, csv_of(rows), page, [&] { return count_plot(rows); });
-  if (json_path(a.paths.json) != "-") {
-    std::cout << summary.text();
-    if (unfinished > 0) {
-      std::cout << unfinished << " starts still moved after all updates and are left out\n";
-    }
+  Findings found;
+  found.title = "Fixed points against beta";
+  found.subtitle = "Global average, metastable states, single patterns";
+  found.exhibits = exhibits_of(a, rows);
+  found.facts = {{"patterns", std::to_string(table.num_patterns)},
+                 {"depth", std::to_string(table.depth)},
+                 {"drawn", a.patterns.empty() ? a.draw : a.patterns},
+                 {"M", report::general(geometry.norm_max)},
+                 {"m_max", report::general(geometry.distance_to_mean_max)},
+                 {"random starts", std::to_string(a.starts)},
+                 {"seed", std::to_string(a.seed)}};
+  found.csv = csv_of(rows);
+  found.json = {{"patterns", a.patterns.empty() ? Json(a.draw) : Json(a.patterns)},
+                {"num_patterns", table.num_patterns},
+                {"depth", table.depth},
+                {"separation", a.separation},
+                {"norm_max", geometry.norm_max},
+                {"distance_to_mean_max", geometry.distance_to_mean_max},
+                {"spectral_norm", geometry.spectral_norm},
+                {"diameter", geometry.diameter},
+                {"seed", a.seed},
+                {"num_bounds_broken", broken},
+                {"num_unfinished", unfinished},
+                {"betas", list},
+                {"hopfield", version()}};
+  found.checks = {check_at_most(
+      "broken: bounds on |J|, one fixed point below beta = 1/m_max^2 (lemma A3); N = " +
+          std::to_string(table.num_patterns) + ", d = " + std::to_string(table.depth),
+      static_cast<double>(broken), 0)};
+  if (solvable(a)) {
+    for (Check& check : exact_checks(a, rows)) found.checks.push_back(std::move(check));
   }
-  if (broken == 0) return kOk;
-  note(std::to_string(broken) + " bounds do not hold");
-  return kMissed;
+  found.text = table_of(rows).text();
+  if (unfinished > 0) {
+    found.text +=
+        std::to_string(unfinished) + " starts still moved after all updates and are left out\n";
+  }
+  return found;
 }
-
-}  // namespace
 
 void add_theory_fixed_points(CLI::App& noun, Context& context) {
   const auto a = std::make_shared<Arguments>();
@@ -315,7 +383,10 @@ void add_theory_fixed_points(CLI::App& noun, Context& context) {
       {"hopfield theory fixed-points", "hopfield theory fixed-points --n 12 --depth 8 --json",
        "hopfield theory fixed-points --draw orthonormal --n 8 --depth 8 --beta 3,4.5,6,9 --report "
        "phases.html"},
-      [a, &context] { return run(*a, context); });
+      [a, &context] {
+        check_results(a->paths, {a->patterns});
+        return give_findings(a->paths, study_fixed_points(*a, context));
+      });
   CLI::Option* patterns =
       command
           .add_option("--patterns", a->patterns,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/theory_answer.h"
+#include "cli/theory_studies.h"
 #include "hopfield/report/format.h"
 #include "hopfield/theory/multitask.h"
 
@@ -56,13 +57,17 @@ Json learning(const MultitaskArguments& a, double rho) {
   return json;
 }
 
+double rho_of(const MultitaskArguments& a) {
+  return a.quality_given->count() > 0
+             ? theory::dataset_entropy(a.quality, static_cast<double>(a.examples))
+             : a.rho;
+}
+
 int run_point(const MultitaskArguments& a) {
   check_output(json_path(a.output.json));
   require(a.output.csv.empty() && a.output.svg.empty() && a.output.report.empty(),
           "theory multitask", "expected --diagram with --csv, --svg or --report, got none");
-  const double rho = a.quality_given->count() > 0
-                         ? theory::dataset_entropy(a.quality, static_cast<double>(a.examples))
-                         : a.rho;
+  const double rho = rho_of(a);
   const theory::MultitaskParameters at = {static_cast<int>(a.k), a.dilution, a.temperature, rho};
   const theory::MultitaskState got = theory::solve_multitask(at, start_of(a.start));
   // Which of the two starts has the lower free energy.
@@ -93,13 +98,13 @@ struct GridPoint {
   theory::MultitaskState state;
 };
 
-report::Plot diagram_plot(const MultitaskArguments& a, double rho,
-                          const std::vector<GridPoint>& grid) {
+report::Plot diagram_plot(const MultitaskDiagramArguments& a, const std::vector<GridPoint>& grid) {
   report::Plot plot;
   plot.title = "Multitasking network, K = " + std::to_string(a.k) + ": regimes";
   plot.description =
       "Regime of the state that the hierarchical start reaches, against dilution and temperature" +
-      std::string(rho > 0 ? "" : ", with the onset T = 1 - d and the edge of the parallel regime");
+      std::string(a.rho > 0 ? ""
+                            : ", with the onset T = 1 - d and the edge of the parallel regime");
   plot.x.label = "dilution d";
   plot.y.label = "temperature T";
   for (const MultitaskRegime regime : {MultitaskRegime::kHierarchical, MultitaskRegime::kMixed,
@@ -114,7 +119,7 @@ report::Plot diagram_plot(const MultitaskArguments& a, double rho,
     }
     if (!series.x.empty()) plot.series.push_back(series);
   }
-  if (rho > 0) return plot;
+  if (a.rho > 0) return plot;
   report::Series onset, edge;
   onset.name = "T_c = 1 - d";
   edge.name = "T_sym";
@@ -134,11 +139,9 @@ report::Plot diagram_plot(const MultitaskArguments& a, double rho,
   return plot;
 }
 
-int run_diagram(const MultitaskArguments& a, const Context& context) {
-  check_diagram(a.output);
-  const double rho = a.quality_given->count() > 0
-                         ? theory::dataset_entropy(a.quality, static_cast<double>(a.examples))
-                         : a.rho;
+}  // namespace
+
+Findings study_multitask_diagram(const MultitaskDiagramArguments& a, const Context& context) {
   const std::int64_t rows = (a.points + 1) / 2;
   std::vector<GridPoint> grid(static_cast<std::size_t>(a.points * rows));
   context.stoppable_executor->run(a.points * rows, [&](std::int64_t i) {
@@ -147,7 +150,7 @@ int run_diagram(const MultitaskArguments& a, const Context& context) {
     point.dilution = (static_cast<double>(i / rows) + 0.5) / static_cast<double>(a.points);
     point.temperature = (static_cast<double>(i % rows) + 0.5) / static_cast<double>(rows);
     point.state = theory::solve_multitask(
-        {static_cast<int>(a.k), point.dilution, point.temperature, rho}, start_of(a.start));
+        {static_cast<int>(a.k), point.dilution, point.temperature, a.rho}, start_of(a.start));
   });
   DataTable data;
   data.columns = {"dilution", "temperature", "regime", "free_energy", "converged"};
@@ -160,16 +163,13 @@ int run_diagram(const MultitaskArguments& a, const Context& context) {
     data.rows.push_back(row);
   }
   const Json parameters = {{"k", a.k},
-                           {"rho", rho},
+                           {"rho", a.rho},
                            {"start", a.start},
                            {"d_c", theory::hierarchical_dilution_max(static_cast<int>(a.k))}};
-  write_diagram(a.output, diagram_plot(a, rho, grid), data, parameters,
-                {"d_c: the hierarchical state is self-consistent at T = 0 below it.",
-                 "Equations, sources and check values: docs/math/multitask.md."});
-  return kOk;
+  return diagram_findings(diagram_plot(a, grid), data, parameters,
+                          {"d_c: the hierarchical state is self-consistent at T = 0 below it.",
+                           "Equations, sources and check values: docs/math/multitask.md."});
 }
-
-}  // namespace
 
 void add_theory_multitask(CLI::App& noun, Context& context) {
   const auto a = std::make_shared<MultitaskArguments>();
@@ -179,7 +179,12 @@ void add_theory_multitask(CLI::App& noun, Context& context) {
        "hopfield theory multitask --k 2 --dilution 0.3 --temperature 0.2 --rho 0.25 --json",
        "hopfield theory multitask --k 1 --dilution 0 --quality 0.3 --examples 20 --theta 0.7",
        "hopfield theory multitask --k 3 --diagram --points 21 --csv tasks.csv --svg tasks.svg"},
-      [a, &context] { return a->diagram ? run_diagram(*a, context) : run_point(*a); });
+      [a, &context] {
+        if (!a->diagram) return run_point(*a);
+        check_diagram(a->output);
+        return give_findings(
+            a->output, study_multitask_diagram({a->k, a->points, rho_of(*a), a->start}, context));
+      });
   add_whole_number(command, "--k", a->k, "Number of patterns; at most 8 with noisy examples", 1,
                    12);
   add_number(command, "--dilution", a->dilution, "Share of zeros in a pattern", 0, 1);

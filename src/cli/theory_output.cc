@@ -1,9 +1,12 @@
 #include "cli/theory_output.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iostream>
 
 #include "hopfield/base/os.h"
+#include "hopfield/report/format.h"
 #include "hopfield/store/csv.h"
 #include "hopfield/store/npy.h"
 
@@ -38,19 +41,78 @@ std::string csv_number(std::int64_t value) {
 void write_results(const ResultPaths& paths, const nlohmann::ordered_json& json,
                    const CsvTable& csv, const std::function<report::Page()>& page,
                    const std::function<report::Plot()>& plot) {
-  if (!paths.csv.empty()) {
-    std::string text;
-    const auto add = [&text](const std::vector<std::string>& cells) {
-      for (std::size_t k = 0; k < cells.size(); ++k) text += (k == 0 ? "" : ",") + cells[k];
-      text += '\n';
-    };
-    add(csv.columns);
-    for (const auto& row : csv.rows) add(row);
-    atomic_write_file(paths.csv, text);
-  }
+  if (!paths.csv.empty()) atomic_write_file(paths.csv, csv_text(csv));
   if (!paths.report.empty()) page().write(paths.report);
   if (!paths.svg.empty()) atomic_write_file(paths.svg, report::standalone_svg(plot()));
   if (!paths.json.empty()) write_json(json_path(paths.json), json);
+}
+
+std::string csv_text(const CsvTable& csv) {
+  std::string text;
+  const auto add = [&text](const std::vector<std::string>& cells) {
+    for (std::size_t k = 0; k < cells.size(); ++k) text += (k == 0 ? "" : ",") + cells[k];
+    text += '\n';
+  };
+  add(csv.columns);
+  for (const auto& row : csv.rows) add(row);
+  return text;
+}
+
+// Written so that NaN does not hold.
+Check check_at_most(std::string statement, double value, double bound) {
+  return {std::move(statement), value, "<= " + report::general(bound, 6), value <= bound};
+}
+
+Check check_at_least(std::string statement, double value, double bound) {
+  return {std::move(statement), value, ">= " + report::general(bound, 6), value >= bound};
+}
+
+Check check_near(std::string statement, double value, double expected, double tolerance) {
+  return {std::move(statement), value,
+          report::general(expected, 10) + " +- " + report::general(tolerance, 2),
+          std::abs(value - expected) <= tolerance};
+}
+
+void add_findings(report::Page& page, const Findings& findings) {
+  for (const Exhibit& exhibit : findings.exhibits) {
+    if (const auto* plot = std::get_if<report::Plot>(&exhibit.content)) {
+      page.begin_row().plot(*plot, exhibit.caption);  // plots that follow stand beside it
+      continue;
+    }
+    page.end_row();
+    if (const auto* grid = std::get_if<report::PictureGrid>(&exhibit.content)) {
+      page.pictures(*grid, exhibit.caption);
+    } else {
+      page.table(std::get<report::Table>(exhibit.content), exhibit.caption);
+    }
+  }
+  page.end_row();
+  if (!findings.notes.empty()) page.list(findings.notes);
+  page.facts(findings.facts);
+}
+
+int give_findings(const ResultPaths& paths, const Findings& findings) {
+  const auto page = [&] {
+    report::Page result(findings.title, findings.subtitle);
+    add_findings(result, findings);
+    return result;
+  };
+  const auto plot = [&] {
+    for (const Exhibit& exhibit : findings.exhibits) {
+      if (const auto* found = std::get_if<report::Plot>(&exhibit.content)) return *found;
+    }
+    return report::Plot{};
+  };
+  write_results(paths, findings.json, findings.csv, page, plot);
+  if (json_path(paths.json) != "-") std::cout << findings.text;
+  bool all = true;
+  for (const Check& check : findings.checks) {
+    if (check.holds) continue;
+    all = false;
+    note("does not hold: " + check.statement + ": " + report::general(check.value, 6) +
+         ", expected " + check.expected);
+  }
+  return all ? kOk : kMissed;
 }
 
 void add_replicas(CLI::App& command, Context& context, std::int64_t& seed, std::int64_t& replicas,

@@ -5,12 +5,16 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "cli/common.h"
 #include "hopfield/kernels/associate.h"
 #include "hopfield/report/page.h"
+#include "hopfield/report/picture.h"
 #include "hopfield/report/plot.h"
+#include "hopfield/report/table.h"
 #include "hopfield/theory/simulate.h"
 
 // What the commands of `theory` that run networks share.
@@ -38,6 +42,46 @@ std::string csv_number(std::int64_t value);
 void write_results(const ResultPaths& paths, const nlohmann::ordered_json& json,
                    const CsvTable& csv, const std::function<report::Page()>& page,
                    const std::function<report::Plot()>& plot);
+
+/// A statement that a run put to the test.
+struct Check {
+  std::string statement;
+  double value = 0;
+  std::string expected;  ///< "<= 1e-12", "0.138 +- 0.0005"
+  bool holds = false;
+};
+Check check_at_most(std::string statement, double value, double bound);
+Check check_at_least(std::string statement, double value, double bound);
+Check check_near(std::string statement, double value, double expected, double tolerance);
+
+/// A numbered part of a page.
+struct Exhibit {
+  std::string name;  ///< of a file with its data, without ending
+  std::variant<report::Plot, report::PictureGrid, report::Table> content;
+  std::string caption;
+};
+
+/// All that a run of a command found: what is printed, written and checked.
+struct Findings {
+  std::string title, subtitle;  ///< of its page
+  std::vector<Exhibit> exhibits;
+  std::vector<std::pair<std::string, std::string>> facts;  ///< parameters, seed
+  std::vector<std::string> notes;
+  CsvTable csv;
+  nlohmann::ordered_json json;
+  std::vector<Check> checks;
+  std::string text;  ///< for a terminal
+};
+
+/// CSV as it stands in a file.
+std::string csv_text(const CsvTable& csv);
+
+/// Exhibits, notes and facts, in this order.
+void add_findings(report::Page& page, const Findings& findings);
+
+/// Writes what is wanted (the picture is the first plot), prints the text unless JSON goes to
+/// standard output, says which checks do not hold. Returns kOk or kMissed.
+int give_findings(const ResultPaths& paths, const Findings& findings);
 
 /// --seed N, --replicas N (or another name) and --threads N.
 void add_replicas(CLI::App& command, Context& context, std::int64_t& seed, std::int64_t& replicas,

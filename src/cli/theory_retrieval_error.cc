@@ -1,28 +1,18 @@
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <memory>
 
 #include "cli/theory_networks.h"
-#include "cli/theory_output.h"
+#include "cli/theory_studies.h"
 #include "hopfield/base/version.h"
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
-#include "hopfield/theory/retrieval_error.h"
 
 namespace hopfield::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using Points = std::vector<theory::RetrievalErrorPoint>;
-
-struct Arguments {
-  std::string patterns;
-  theory::RetrievalErrorOptions options;
-  std::vector<double> betas = {1, 2, 4, 8, 16, 32, 64};
-  std::int64_t seed = 0, trials = 4;
-  ResultPaths paths;
-};
 
 /// What the points of one beta say together.
 struct Summary {
@@ -50,6 +40,26 @@ std::vector<Summary> summaries(const Points& points, const std::vector<double>& 
     result.push_back(s);
   }
   return result;
+}
+
+/// Median over patterns of d ln(error) / d exponent between the two largest betas; NaN where
+/// nothing says.
+double slope_median(const Points& points, std::vector<double> betas) {
+  std::sort(betas.begin(), betas.end());
+  if (betas.size() < 2) return std::nan("");
+  std::vector<const theory::RetrievalErrorPoint*> low, high;
+  for (const auto& p : points) {
+    if (p.beta == betas[betas.size() - 2]) low.push_back(&p);
+    if (p.beta == betas.back()) high.push_back(&p);
+  }
+  std::vector<double> slopes;
+  for (std::size_t i = 0; i < std::min(low.size(), high.size()); ++i) {
+    const double rise = high[i]->exponent - low[i]->exponent;
+    if (!(rise > 0 && low[i]->error > 0 && high[i]->error > 0)) continue;
+    slopes.push_back(std::log(high[i]->error / low[i]->error) / rise);
+  }
+  std::sort(slopes.begin(), slopes.end());
+  return slopes.empty() ? std::nan("") : slopes[slopes.size() / 2];
 }
 
 report::Plot plot_of(const Points& points, const std::vector<double>& betas) {
@@ -95,8 +105,9 @@ report::Table table_of(const std::vector<Summary>& rows) {
   return table;
 }
 
-int run(const Arguments& a, const Context& context) {
-  check_results(a.paths, {a.patterns});
+}  // namespace
+
+Findings study_retrieval_error(const RetrievalErrorArguments& a, const Context& context) {
   Progress progress("trial", a.trials);
   theory::RetrievalErrorOptions options = a.options;
   options.trials = replica_options(context, a.seed, a.trials, progress);
@@ -121,57 +132,57 @@ int run(const Arguments& a, const Context& context) {
                     {"num_points", s.num_points},
                     {"num_violations", s.num_violations}});
   }
-  const Json json = {
-      {"patterns", a.patterns.empty() ? Json("random unit vectors") : Json(a.patterns)},
-      {"num_patterns", options.num_patterns},
-      {"depth", options.depth},
-      {"distance", options.distance},
-      {"trials", a.trials},
-      {"seed", a.seed},
-      {"num_points", points.size()},
-      {"num_violations", violations},
-      {"betas", list},
-      {"hopfield", version()}};
-  CsvTable csv{{"beta", "trial", "pattern", "separation", "exponent", "error", "bound"}, {}};
+  const double slope = slope_median(points, a.betas);
+  Findings found;
+  found.title = "Retrieval error after one update";
+  found.subtitle = "arXiv:2008.02217, theorem 5: every point lies below the line";
+  found.json = {{"patterns", a.patterns.empty() ? Json("random unit vectors") : Json(a.patterns)},
+                {"num_patterns", options.num_patterns},
+                {"depth", options.depth},
+                {"distance", options.distance},
+                {"trials", a.trials},
+                {"seed", a.seed},
+                {"num_points", points.size()},
+                {"num_violations", violations},
+                {"slope_median", slope},
+                {"betas", list},
+                {"hopfield", version()}};
+  found.csv.columns = {"beta", "trial", "pattern", "separation", "exponent", "error", "bound"};
   for (const auto& p : points) {
-    csv.rows.push_back({csv_number(p.beta), csv_number(p.trial), csv_number(p.pattern),
-                        csv_number(p.separation), csv_number(p.exponent), csv_number(p.error),
-                        csv_number(p.bound)});
+    found.csv.rows.push_back({csv_number(p.beta), csv_number(p.trial), csv_number(p.pattern),
+                              csv_number(p.separation), csv_number(p.exponent), csv_number(p.error),
+                              csv_number(p.bound)});
   }
   const report::Table table = table_of(rows);
-  const auto page = [&] {
-    report::Page result("Retrieval error after one update",
-                        "arXiv:2008.02217, theorem 5: every point lies below the line");
-    result.plot(plot_of(points, a.betas), "One point a pattern, cue and beta.");
-    result.table(table, "The same by beta.");
-    result.facts({{"patterns", std::to_string(options.num_patterns)},
-                  {"depth", std::to_string(options.depth)},
-                  {"distance r", report::general(options.distance)},
-                  {"trials", std::to_string(a.trials)},
-                  {"seed", std::to_string(a.seed)}});
-    return result;
-  };
-  write_results(a.paths, json, csv, page, [&] { return plot_of(points, a.betas); });
-  if (json_path(a.paths.json) != "-") {
-    std::cout << table.text() << points.size() << " points, " << violations
-              << " beyond the bound; seed " << a.seed << "\n";
-  }
-  if (violations == 0) return kOk;
-  note(std::to_string(violations) + " points lie beyond the bound of theorem 5");
-  return kMissed;
+  found.exhibits = {{"errors", plot_of(points, a.betas), "One point a pattern, cue and beta."},
+                    {"table", table, "The same by beta."}};
+  found.facts = {{"patterns", std::to_string(options.num_patterns)},
+                 {"depth", std::to_string(options.depth)},
+                 {"distance r", report::general(options.distance)},
+                 {"trials", std::to_string(a.trials)},
+                 {"median slope of ln(error), largest betas", report::general(slope)},
+                 {"seed", std::to_string(a.seed)}};
+  found.checks = {
+      check_at_most("points beyond the bound of theorem 5, of " + std::to_string(points.size()),
+                    static_cast<double>(violations), 0)};
+  found.text = table.text() + std::to_string(points.size()) + " points, " +
+               std::to_string(violations) + " beyond the bound; seed " + std::to_string(a.seed) +
+               "\n";
+  return found;
 }
 
-}  // namespace
-
 void add_theory_retrieval_error(CLI::App& noun, Context& context) {
-  const auto a = std::make_shared<Arguments>();
+  const auto a = std::make_shared<RetrievalErrorArguments>();
   CLI::App& command = add_command(
       noun, context, "retrieval-error",
       "Error after one update against separation, beside the theorem's bound (exit 4 if broken)",
       {"hopfield theory retrieval-error", "hopfield theory retrieval-error --json --csv points.csv",
        "hopfield theory retrieval-error --n 100 --depth 128 --distance 0.1 --beta 4,16,64 --report "
        "error.html"},
-      [a, &context] { return run(*a, context); });
+      [a, &context] {
+        check_results(a->paths, {a->patterns});
+        return give_findings(a->paths, study_retrieval_error(*a, context));
+      });
   CLI::Option* patterns =
       command
           .add_option("--patterns", a->patterns,

@@ -40,6 +40,12 @@ Page& Page::section(std::string title) {
   return *this;
 }
 
+Page& Page::heading(const std::string& title) {
+  end_row();
+  body_ += "<h3>" + inline_html(title) + "</h3>\n";
+  return *this;
+}
+
 Page& Page::paragraph(const std::string& text) {
   body_ += "<p>" + inline_html(text) + "</p>\n";
   return *this;

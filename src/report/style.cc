@@ -54,6 +54,7 @@ nav{margin:.9rem 0 0;display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;font-size:.94r
 a{color:var(--hf-accent);text-underline-offset:.18em}
 section{margin:0 0 2.6rem}
 h2{font-size:1.35rem;line-height:1.25;margin:2.2rem 0 .7rem;letter-spacing:-.01em}
+h3{font-size:1.1rem;line-height:1.3;margin:1.8rem 0 .5rem}
 p,ul{max-width:44rem;margin:.7rem 0}
 ul{padding-left:1.25rem}
 li{margin:.25rem 0}
@@ -108,7 +109,7 @@ dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}}
 --hf-accent:#15569e;--hf-tint:#f4f4f4;--hf-warn:#8a4b00;--hf-warn-tint:#f8f3e8;--hf-good:#17693a;--hf-bad:#b3261e;
 --hf-1:#15569e;--hf-2:#b9480b;--hf-3:#0c7268;--hf-4:#8a3aa0;--hf-5:#846000;--hf-6:#555e69}
 body{font-size:10.5pt}.hf-page{max-width:none;padding:0}nav{display:none}
-figure,.hf-tile,.hf-note,.hf-card,tr{break-inside:avoid}h2{break-after:avoid}.hf-scroll{overflow:visible}pre{white-space:pre-wrap}}
+figure,.hf-tile,.hf-note,.hf-card,tr{break-inside:avoid}h2,h3{break-after:avoid}.hf-scroll{overflow:visible}pre{white-space:pre-wrap}}
 )css";
 }
 

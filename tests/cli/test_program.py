@@ -35,7 +35,7 @@ class Program(ProgramTest):
             (["memory", "recall", "--betta", "2"], r"unknown option '--betta'; did you mean '--beta'\?"),
             (["memory", "recall", "m", "--cue", "c", "--tpo=3"], r"unknown option '--tpo'; did you mean '--top'\?"),
             (["memory", "stat", "m", "extra"], r"unexpected argument 'extra'"),
-            ([], r"expected a command, got none; there are: memory, theory, mil, demo"),
+            ([], r"expected a command, got none; there are: memory, theory, reproduce, mil, demo"),
             (["memory"], r"expected a command, got none; there are: create, recall, stat, verify"),
             (["memory", "create"], r"patterns is required"),
             (["memory", "recall", "m"], r"--cue is required"),

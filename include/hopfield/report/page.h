@@ -34,6 +34,8 @@ class Page {
 
   /// Starts a section; with two or more, the page begins with a list of them.
   Page& section(std::string title);
+  /// Within a section: the title of what follows.
+  Page& heading(const std::string& title);
   Page& paragraph(const std::string& text);
   Page& list(const std::vector<std::string>& items);
   Page& note(const std::string& text, NoteKind kind = NoteKind::kInfo);

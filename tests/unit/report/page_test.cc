@@ -38,6 +38,7 @@ Page full_page() {
       .note("n")
       .note("w", NoteKind::kWarning);
   page.section("Second")
+      .heading("Part <1>")
       .tiles({{"1", "one", "detail"}})
       .table(table, "caption")
       .facts({{"k", "v & w"}});
@@ -50,6 +51,7 @@ TEST(Page, IsWellFormed) {
   const XmlCheck xml(full_page().html());
   EXPECT_EQ(xml.fault(), "");
   EXPECT_EQ(xml.count("section"), 2u);
+  EXPECT_EQ(xml.count("h3"), 1u);
   EXPECT_EQ(xml.count("table"), 1u);
   EXPECT_EQ(xml.count("figure"), 4u);
 }
