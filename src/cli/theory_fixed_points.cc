@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "cli/theory_networks.h"
-#include "cli/theory_output.h"
+#include "cli/theory_patterns.h"
 #include "hopfield/base/version.h"
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
@@ -20,9 +20,10 @@ constexpr FixedPointKind kKinds[] = {FixedPointKind::kGlobal, FixedPointKind::kM
                                      FixedPointKind::kSingle};
 
 struct Arguments {
-  std::string patterns, draw = "gaussian", separation = "softmax";
-  std::int64_t num_patterns = 5, depth = 6, num_betas = 16, starts = 100;
-  double scale = 1, eps = 1e-12;
+  PatternChoice patterns;
+  std::string separation = "softmax";
+  std::int64_t num_betas = 16, starts = 100;
+  double eps = 1e-12;
   std::vector<double> betas;
   std::int64_t seed = 0;
   ResultPaths paths;
@@ -46,24 +47,6 @@ struct Row {
                          [&](const Point& p) { return p.minimum() && p.fixed.kind == kind; });
   }
 };
-
-PatternTable make_patterns(const Arguments& a) {
-  if (!a.patterns.empty()) return read_pattern_table(a.patterns);
-  PatternTable table{{}, a.num_patterns, a.depth};
-  if (a.draw == "orthonormal") {
-    require(a.num_patterns <= a.depth, "--draw",
-            "expected at most as many orthonormal patterns as their depth, got " +
-                std::to_string(a.num_patterns) + " of depth " + std::to_string(a.depth));
-    table.values.assign(static_cast<std::size_t>(a.num_patterns * a.depth), 0.0);
-    for (std::int64_t i = 0; i < a.num_patterns; ++i) {
-      table.values[static_cast<std::size_t>(i * a.depth + i)] = a.scale;
-    }
-    return table;
-  }
-  theory::RandomStream random(static_cast<std::uint64_t>(a.seed), 0);
-  table.values = theory::gaussian_patterns(a.num_patterns, a.depth, a.scale, random);
-  return table;
-}
 
 /// Given ones, or from well below the certain global average to where single patterns rule.
 std::vector<double> choose_betas(const Arguments& a, const theory::PatternGeometry& geometry) {
@@ -239,8 +222,8 @@ CsvTable csv_of(const std::vector<Row>& rows) {
 }
 
 int run(const Arguments& a, const Context& context) {
-  check_results(a.paths, {a.patterns});
-  const PatternTable table = make_patterns(a);
+  check_results(a.paths, {a.patterns.file});
+  const PatternTable table = choose_patterns(a.patterns, a.seed);
   require(table.num_patterns <= 20000, "fixed-points",
           "expected at most 20000 patterns (all pairs are compared), got " +
               std::to_string(table.num_patterns));
@@ -263,7 +246,7 @@ int run(const Arguments& a, const Context& context) {
     unfinished += row.num_unfinished;
     list.push_back(json_of(row));
   }
-  const Json json = {{"patterns", a.patterns.empty() ? Json(a.draw) : Json(a.patterns)},
+  const Json json = {{"patterns", a.patterns.name()},
                      {"num_patterns", table.num_patterns},
                      {"depth", table.depth},
                      {"separation", a.separation},
@@ -316,20 +299,7 @@ void add_theory_fixed_points(CLI::App& noun, Context& context) {
        "hopfield theory fixed-points --draw orthonormal --n 8 --depth 8 --beta 3,4.5,6,9 --report "
        "phases.html"},
       [a, &context] { return run(*a, context); });
-  CLI::Option* patterns =
-      command
-          .add_option("--patterns", a->patterns,
-                      "Patterns, one a row (NPY, CSV, TSV), instead of drawn ones")
-          ->type_name("FILE");
-  command.add_option("--draw", a->draw, "How patterns are drawn")
-      ->check(CLI::IsMember({"gaussian", "orthonormal"}))
-      ->type_name("gaussian|orthonormal")
-      ->capture_default_str()
-      ->excludes(patterns);
-  add_whole_number(command, "--n", a->num_patterns, "How many", 1, 20000)->excludes(patterns);
-  add_whole_number(command, "--depth", a->depth, "Their depth", 1, 100000)->excludes(patterns);
-  add_number(command, "--scale", a->scale, "Factor on the drawn numbers", 1e-6, 1e6)
-      ->excludes(patterns);
+  add_patterns(command, a->patterns);
   CLI::Option* betas = add_positive_list(
       command, "--beta", a->betas,
       "Inverse temperatures; default: --num-betas from 0.5 to 50 times 1/m_max^2");
