@@ -186,6 +186,39 @@ std::vector<std::pair<std::string, double>> cells_of(const Row& row, bool group)
   return cells;
 }
 
+report::Table table_of(const std::vector<Row>& rows, bool group) {
+  std::vector<report::Column> columns;
+  for (const auto& [name, value] : cells_of(rows.front(), group)) {
+    columns.push_back({name, report::Align::kRight});
+  }
+  columns.push_back({"holds", report::Align::kLeft});
+  report::Table table(columns);
+  for (const Row& row : rows) {
+    std::vector<std::string> cells;
+    for (const auto& [name, value] : cells_of(row, group)) {
+      cells.push_back(report::general(value, 6));
+    }
+    cells.emplace_back(row.holds ? "yes" : "NO");
+    table.add_row(cells);
+  }
+  return table;
+}
+
+CsvTable csv_of(const std::vector<Row>& rows, bool group) {
+  CsvTable csv;
+  for (const auto& [name, value] : cells_of(rows.front(), group)) {
+    csv.columns.push_back(name.find(',') == std::string::npos ? name : '"' + name + '"');
+  }
+  csv.columns.emplace_back("holds");
+  for (const Row& row : rows) {
+    std::vector<std::string> cells;
+    for (const auto& [name, value] : cells_of(row, group)) cells.push_back(csv_number(value));
+    cells.emplace_back(row.holds ? "1" : "0");
+    csv.rows.push_back(cells);
+  }
+  return csv;
+}
+
 report::Plot plot_of(const std::vector<Row>& rows, bool group) {
   report::Plot plot;
   plot.title = group ? "Basin around the mean of a group" : "Basin of a pattern";
@@ -227,29 +260,12 @@ int run(Arguments& a, const Context& context) {
     }
   }
   Json list = Json::array();
-  CsvTable csv;
-  std::vector<report::Column> columns;
-  for (const auto& [name, value] : cells_of(rows.front(), group)) {
-    csv.columns.push_back(name.find(',') == std::string::npos ? name : '"' + name + '"');
-    columns.push_back({name, report::Align::kRight});
-  }
-  csv.columns.push_back("holds");
-  columns.push_back({"holds", report::Align::kLeft});
-  report::Table summary(columns);
   std::int64_t broken = 0;
   for (const Row& row : rows) {
-    std::vector<std::string> numbers, shown;
-    for (const auto& [name, value] : cells_of(row, group)) {
-      numbers.push_back(csv_number(value));
-      shown.push_back(report::general(value, 6));
-    }
-    numbers.push_back(row.holds ? "1" : "0");
-    shown.push_back(row.holds ? "yes" : "NO");
-    csv.rows.push_back(numbers);
-    summary.add_row(shown);
     list.push_back(json_of(row, group));
     broken += !row.holds;
   }
+  const report::Table summary = table_of(rows, group);
   const Json json = {{"patterns", a.patterns.name()},
                      {"num_patterns", table.num_patterns},
                      {"depth", table.depth},
@@ -273,7 +289,7 @@ int run(Arguments& a, const Context& context) {
     result.paragraph("Formulas and sources: docs/math/landscape.md.");
     return result;
   };
-  write_results(a.paths, json, csv, page, [&] { return plot_of(rows, group); });
+  write_results(a.paths, json, csv_of(rows, group), page, [&] { return plot_of(rows, group); });
   if (json_path(a.paths.json) != "-") std::cout << summary.text();
   if (broken == 0) return kOk;
   note(std::to_string(broken) + " measured basins are smaller than certified");

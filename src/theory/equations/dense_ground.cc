@@ -216,6 +216,26 @@ GroundState missing(std::int64_t iterations, const std::string& message) {
   return state;
 }
 
+/// Retrieval from the guess in the limit q1 -> 1, or that rounding hides the breaking; nothing
+/// where there is no guess or Newton's method strays from it.
+std::optional<GroundState> solve_near_limit(const Model& model, std::int64_t& iterations) {
+  const std::optional<GroundUnknowns> guess = weak_noise_guess(model);
+  if (!guess) return std::nullopt;
+  if (guess->one_minus_q1 < kLeast) {
+    std::ostringstream text;
+    text << "replica-symmetric to rounding: 1 - q1 is about " << guess->one_minus_q1;
+    GroundState state = missing(iterations, text.str());
+    state.unresolved = true;
+    return state;
+  }
+  const NewtonResult found = newton_ground(model, *guess, false);
+  iterations += found.iterations;
+  const GroundUnknowns solved = from_vector(found.x, true, model.hopfield());
+  const double ratio = solved.one_minus_q1 / guess->one_minus_q1;
+  if (!found.converged || ratio < 1.0 / 3 || ratio > 3) return std::nullopt;
+  return finish(model, solved, found.residual, iterations);
+}
+
 /// P > 2, no magnetisation: q1 = 0, and y alone is unknown.
 GroundState solve_pure_glass(const Model& model) {
   GroundUnknowns at;
@@ -292,24 +312,8 @@ GroundState solve_ground(int p, double gamma, Branch branch, bool sk) {
   if (!model.magnetised && p > 2) return solve_pure_glass(model);
   std::int64_t iterations = 0;
   if (model.magnetised) {
-    const std::optional<GroundUnknowns> guess = weak_noise_guess(model);
-    if (guess && guess->one_minus_q1 < kLeast) {
-      std::ostringstream text;
-      text << "replica-symmetric to rounding: 1 - q1 is about " << guess->one_minus_q1;
-      GroundState state = missing(iterations, text.str());
-      state.unresolved = true;
-      return state;
-    }
-    if (guess) {
-      const NewtonResult found = newton_ground(model, *guess, false);
-      iterations += found.iterations;
-      const GroundUnknowns solved = from_vector(found.x, true, model.hopfield());
-      const double ratio = solved.one_minus_q1 / guess->one_minus_q1;
-      // Newton's method has stayed near the limit.
-      if (found.converged && ratio > 1.0 / 3 && ratio < 3) {
-        return finish(model, solved, found.residual, iterations);
-      }
-    }
+    const std::optional<GroundState> state = solve_near_limit(model, iterations);
+    if (state) return *state;
   }
   // What y D is of order 1 at; for P = 2 the noise alpha r is stronger than alpha.
   const double lowest = (model.hopfield() ? 0.02 : 0.2) / std::sqrt(gamma);
