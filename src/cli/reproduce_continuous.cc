@@ -394,8 +394,8 @@ Studies reproduce_energy(const ReproduceSettings& settings, const Context& conte
 
 Studies reproduce_fixed_points(const ReproduceSettings& settings, const Context& context) {
   FixedPointsArguments orthonormal;
-  orthonormal.draw = "orthonormal";
-  orthonormal.num_patterns = orthonormal.depth = kOrthonormal;
+  orthonormal.patterns.draw = "orthonormal";
+  orthonormal.patterns.num_patterns = orthonormal.patterns.depth = kOrthonormal;
   orthonormal.starts = settings.quick ? 30 : 100;
   orthonormal.seed = settings.seed;
   // Even steps that miss the exact transitions, where nothing is decided.
@@ -404,8 +404,8 @@ Studies reproduce_fixed_points(const ReproduceSettings& settings, const Context&
     orthonormal.betas.push_back(1 + 11.0 * i / (num_betas - 1));
   }
   FixedPointsArguments random;
-  random.num_patterns = 12;
-  random.depth = 8;
+  random.patterns.num_patterns = 12;
+  random.patterns.depth = 8;
   random.num_betas = settings.quick ? 12 : 24;
   random.starts = settings.quick ? 50 : 200;
   random.seed = settings.seed;

@@ -9,8 +9,8 @@ namespace hopfield::cli {
 
 /// The commands of `theory` that solve: problem, bound, dense, multitask.
 void add_theory_equations(CLI::App& noun, Context& context);
-/// The commands of `theory` that run networks: energy, fixed-points, capacity, retrieval-error,
-/// simulate, attention.
+/// The commands of `theory` that run networks: energy, fixed-points, basins, capacity,
+/// retrieval-error, simulate, attention.
 void add_theory_networks(CLI::App& noun, Context& context);
 
 }  // namespace hopfield::cli

@@ -75,6 +75,14 @@ int run_line(const DenseArguments& a) {
   return give_answer(json, a.json, point.report);
 }
 
+Json decomposition_json(const DenseArguments& a) {
+  const theory::GlassParts parts =
+      theory::decompose_glass({static_cast<int>(a.p), a.gamma, a.temperature});
+  return {{"hard", parts.hard},     {"hard_beta", parts.hard_beta},     {"hard_q", parts.hard_q},
+          {"soft", parts.soft},     {"soft_beta", parts.soft_beta},     {"soft_p", parts.soft_p},
+          {"offset", parts.offset}, {"residual", parts.report.residual}};
+}
+
 int run_dense(const DenseArguments& a) {
   check_output(json_path(a.json));
   if (a.critical) return run_critical(a);
@@ -102,6 +110,9 @@ int run_dense(const DenseArguments& a) {
   json["replicon"] = got.replicon;
   json["stable"] = got.report.converged && got.replicon > 0;
   json["collapsed"] = got.collapsed;
+  if (a.branch == "glass" && a.ansatz == "rs" && a.gamma > 0 && a.temperature > 0) {
+    json["decomposition"] = decomposition_json(a);
+  }
   json.update(report_json(got.report));
   return give_answer(json, a.json, got.report);
 }

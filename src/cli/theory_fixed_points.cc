@@ -39,24 +39,6 @@ struct Row {
   }
 };
 
-PatternTable make_patterns(const Arguments& a) {
-  if (!a.patterns.empty()) return read_pattern_table(a.patterns);
-  PatternTable table{{}, a.num_patterns, a.depth};
-  if (a.draw == "orthonormal") {
-    require(a.num_patterns <= a.depth, "--draw",
-            "expected at most as many orthonormal patterns as their depth, got " +
-                std::to_string(a.num_patterns) + " of depth " + std::to_string(a.depth));
-    table.values.assign(static_cast<std::size_t>(a.num_patterns * a.depth), 0.0);
-    for (std::int64_t i = 0; i < a.num_patterns; ++i) {
-      table.values[static_cast<std::size_t>(i * a.depth + i)] = a.scale;
-    }
-    return table;
-  }
-  theory::RandomStream random(static_cast<std::uint64_t>(a.seed), 0);
-  table.values = theory::gaussian_patterns(a.num_patterns, a.depth, a.scale, random);
-  return table;
-}
-
 /// Given ones, or from well below the certain global average to where single patterns rule.
 std::vector<double> choose_betas(const Arguments& a, const theory::PatternGeometry& geometry) {
   if (!a.betas.empty()) return a.betas;
@@ -233,13 +215,14 @@ CsvTable csv_of(const std::vector<Row>& rows) {
 // --- orthonormal patterns, whose phases are known exactly
 
 bool solvable(const Arguments& a) {
-  return a.patterns.empty() && a.draw == "orthonormal" && a.num_patterns >= 3 &&
-         a.separation == "softmax";
+  return a.patterns.file.empty() && a.patterns.draw == "orthonormal" &&
+         a.patterns.num_patterns >= 3 && a.separation == "softmax";
 }
 
 /// The exact curves, beside the points of association_plot.
 void add_exact_curves(report::Plot& plot, const Arguments& a, const std::vector<Row>& rows) {
-  const double n = static_cast<double>(a.num_patterns), square = a.scale * a.scale;
+  const double n = static_cast<double>(a.patterns.num_patterns),
+               square = a.patterns.scale * a.patterns.scale;
   const theory::OrthogonalPatterns exact = theory::orthogonal_patterns(n);
   double low = rows.front().beta, high = low;
   for (const Row& row : rows) {
@@ -266,7 +249,8 @@ void add_exact_curves(report::Plot& plot, const Arguments& a, const std::vector<
 
 /// Which minima there are, which is the lowest, and where they lie.
 std::vector<Check> exact_checks(const Arguments& a, const std::vector<Row>& rows) {
-  const double n = static_cast<double>(a.num_patterns), square = a.scale * a.scale;
+  const double n = static_cast<double>(a.patterns.num_patterns),
+               square = a.patterns.scale * a.patterns.scale;
   const theory::OrthogonalPatterns exact = theory::orthogonal_patterns(n);
   double wrong_rows = 0, error_max = 0;
   for (const Row& row : rows) {
@@ -281,7 +265,7 @@ std::vector<Check> exact_checks(const Arguments& a, const std::vector<Row>& rows
       error_max = std::max(error_max, std::fmin(to_single, to_uniform));
     }
     const bool single_lowest = row.points.front().fixed.largest > 1.5 / n;
-    wrong_rows += num_single != (b >= exact.b_single ? a.num_patterns : 0) ||
+    wrong_rows += num_single != (b >= exact.b_single ? a.patterns.num_patterns : 0) ||
                   num_uniform != (b < exact.b_uniform ? 1 : 0) ||
                   single_lowest != (b > exact.b_equal);
   }
@@ -312,7 +296,7 @@ std::vector<Exhibit> exhibits_of(const Arguments& a, const std::vector<Row>& row
 }  // namespace
 
 Findings study_fixed_points(const FixedPointsArguments& a, const Context& context) {
-  const PatternTable table = make_patterns(a);
+  const PatternTable table = choose_patterns(a.patterns, a.seed);
   require(table.num_patterns <= 20000, "fixed-points",
           "expected at most 20000 patterns (all pairs are compared), got " +
               std::to_string(table.num_patterns));
@@ -341,13 +325,13 @@ Findings study_fixed_points(const FixedPointsArguments& a, const Context& contex
   found.exhibits = exhibits_of(a, rows);
   found.facts = {{"patterns", std::to_string(table.num_patterns)},
                  {"depth", std::to_string(table.depth)},
-                 {"drawn", a.patterns.empty() ? a.draw : a.patterns},
+                 {"drawn", a.patterns.name()},
                  {"M", report::general(geometry.norm_max)},
                  {"m_max", report::general(geometry.distance_to_mean_max)},
                  {"random starts", std::to_string(a.starts)},
                  {"seed", std::to_string(a.seed)}};
   found.csv = csv_of(rows);
-  found.json = {{"patterns", a.patterns.empty() ? Json(a.draw) : Json(a.patterns)},
+  found.json = {{"patterns", a.patterns.name()},
                 {"num_patterns", table.num_patterns},
                 {"depth", table.depth},
                 {"separation", a.separation},
@@ -384,23 +368,10 @@ void add_theory_fixed_points(CLI::App& noun, Context& context) {
        "hopfield theory fixed-points --draw orthonormal --n 8 --depth 8 --beta 3,4.5,6,9 --report "
        "phases.html"},
       [a, &context] {
-        check_results(a->paths, {a->patterns});
+        check_results(a->paths, {a->patterns.file});
         return give_findings(a->paths, study_fixed_points(*a, context));
       });
-  CLI::Option* patterns =
-      command
-          .add_option("--patterns", a->patterns,
-                      "Patterns, one a row (NPY, CSV, TSV), instead of drawn ones")
-          ->type_name("FILE");
-  command.add_option("--draw", a->draw, "How patterns are drawn")
-      ->check(CLI::IsMember({"gaussian", "orthonormal"}))
-      ->type_name("gaussian|orthonormal")
-      ->capture_default_str()
-      ->excludes(patterns);
-  add_whole_number(command, "--n", a->num_patterns, "How many", 1, 20000)->excludes(patterns);
-  add_whole_number(command, "--depth", a->depth, "Their depth", 1, 100000)->excludes(patterns);
-  add_number(command, "--scale", a->scale, "Factor on the drawn numbers", 1e-6, 1e6)
-      ->excludes(patterns);
+  add_patterns(command, a->patterns);
   CLI::Option* betas = add_positive_list(
       command, "--beta", a->betas,
       "Inverse temperatures; default: --num-betas from 0.5 to 50 times 1/m_max^2");

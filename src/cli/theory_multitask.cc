@@ -54,6 +54,15 @@ Json learning(const MultitaskArguments& a, double rho) {
   if (a.quality_given->count() > 0) {
     json["examples_needed"] = theory::examples_needed(a.quality, a.theta);
   }
+  // The same from the equations at this K, d and T, for m_1 >= (1 - d) erf(theta).
+  const theory::LearningThreshold exact =
+      theory::learning_threshold({static_cast<int>(a.k), a.dilution, a.temperature}, a.theta);
+  Json threshold = {{"m_1_wanted", (1 - a.dilution) * std::erf(a.theta)}, {"rho_max", exact.rho}};
+  if (a.quality_given->count() > 0) {
+    threshold["examples_needed"] = theory::dataset_entropy(a.quality, 1) / exact.rho;
+  }
+  threshold.update(report_json(exact.report));
+  json["all_patterns"] = threshold;
   return json;
 }
 
@@ -82,6 +91,7 @@ int run_point(const MultitaskArguments& a) {
                {"start", a.start},
                {"m", got.m},
                {"n", got.n},
+               {"loss", got.loss},
                {"energy", got.energy},
                {"free_energy", got.free_energy},
                {"regime", theory::multitask_regime_name(got.regime)},
@@ -185,8 +195,10 @@ void add_theory_multitask(CLI::App& noun, Context& context) {
         return give_findings(
             a->output, study_multitask_diagram({a->k, a->points, rho_of(*a), a->start}, context));
       });
-  add_whole_number(command, "--k", a->k, "Number of patterns; at most 8 with noisy examples", 1,
-                   12);
+  add_whole_number(command, "--k", a->k,
+                   "Number of patterns; below T = 0.001 at most 12, with "
+                   "noisy examples 8",
+                   1, 100);
   add_number(command, "--dilution", a->dilution, "Share of zeros in a pattern", 0, 1);
   add_number(command, "--temperature", a->temperature, "Temperature", 0, kLargest);
   CLI::Option* rho =
@@ -197,7 +209,7 @@ void add_theory_multitask(CLI::App& noun, Context& context) {
   add_whole_number(command, "--examples", a->examples, "M, noisy examples of each pattern", 1)
       ->needs(a->quality_given);
   a->theta_given = add_number(command, "--theta", a->theta,
-                              "Learning threshold: is m >= erf(theta) reached?", 1e-6, 1e6);
+                              "Learning threshold: is m >= erf(theta) reached?", 1e-6, 5);
   command.add_option("--start", a->start, "State that the iteration starts from")
       ->check(CLI::IsMember({"hierarchical", "parallel"}))
       ->type_name("hierarchical|parallel")

@@ -8,6 +8,7 @@
 namespace hopfield::cli {
 
 void add_theory_attention(CLI::App& noun, Context& context);
+void add_theory_basins(CLI::App& noun, Context& context);
 void add_theory_energy(CLI::App& noun, Context& context);
 void add_theory_fixed_points(CLI::App& noun, Context& context);
 void add_theory_capacity(CLI::App& noun, Context& context);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/theory_output.h"
+#include "cli/theory_patterns.h"
 #include "hopfield/theory/attention_comparison.h"
 #include "hopfield/theory/retrieval_error.h"
 
@@ -27,9 +28,10 @@ struct EnergyArguments {
 Findings study_energy(const EnergyArguments& a, const Context& context);
 
 struct FixedPointsArguments {
-  std::string patterns, draw = "gaussian", separation = "softmax";
-  std::int64_t num_patterns = 5, depth = 6, num_betas = 16, starts = 100;
-  double scale = 1, eps = 1e-12;
+  PatternChoice patterns;
+  std::string separation = "softmax";
+  std::int64_t num_betas = 16, starts = 100;
+  double eps = 1e-12;
   std::vector<double> betas;
   std::int64_t seed = 0;
   ResultPaths paths;

@@ -68,6 +68,14 @@ class Answers(TheoryTest):
         self.assertAlmostEqual(got["gamma_c"], 0.4583, delta=5e-5)
         self.assertAlmostEqual(got["gamma_ground_state"], 0.37979, delta=5e-6)
 
+    def test_hopfield_one_step_at_zero_temperature_has_small_loads_too(self):
+        got = self.answer("dense", "--p", 2, "--gamma", 0.08, "--temperature", 0, "--ansatz", "1rsb")
+        self.assertIs(got["collapsed"], False)
+        self.assertLess(got["q1"], 1)
+        tiny = self.answer("dense", "--p", 2, "--gamma", 0.01, "--temperature", 0, "--ansatz", "1rsb")
+        self.assertIs(tiny["collapsed"], True)
+        self.assertRegex(tiny["message"], "replica-symmetric to rounding")
+
     def test_multitask(self):
         got = self.answer("multitask", "--k", 2, "--dilution", 0.3, "--temperature", 0.2, "--rho", 0.25)
         self.assertAlmostEqual(got["m"][0], 0.57143, delta=1e-5)
@@ -78,6 +86,16 @@ class Answers(TheoryTest):
         self.assertAlmostEqual(learned["rho"], 0.91 / (20 * 0.09), delta=1e-15)
         self.assertAlmostEqual(learned["m_one_pattern"], math.erf(1 / math.sqrt(2 * learned["rho"])), delta=1e-15)
         self.assertIs(learned["reached"], learned["m_one_pattern"] >= learned["m_wanted"])
+        # Heat asks for more examples than T -> 0 does.
+        self.assertGreater(learned["all_patterns"]["examples_needed"], learned["examples_needed"])
+
+    def test_multitask_takes_many_patterns(self):
+        got = self.answer("multitask", "--k", 12, "--dilution", 0.8, "--temperature", 0.08, "--rho", 0.2,
+                          "--start", "parallel")
+        self.assertEqual(got["regime"], "parallel")
+        self.assertEqual(len(set(got["m"])), 1)
+        for m, loss in zip(got["m"], got["loss"]):
+            self.assertAlmostEqual(loss, 1 - 0.8 / 2 - m, delta=1e-15)
 
     def test_what_has_no_solution_is_said_and_ends_with_status_four(self):
         arguments = ("dense", "--p", "4", "--gamma", "0.2", "--temperature", "0.9")
@@ -143,10 +161,28 @@ class Errors(TheoryTest):
             (["dense", "--critical", "--line", "spinodal"], r"excludes"),
             (["dense", "--gamma", "0.1", "--ansatz", "rsb"], r"--ansatz"),
             (["problem", "--beta", "0"], r"--beta: expected a number"),
+            (["problem", "--beta", "-1"], r"--beta: expected a number"),
+            (["problem", "--beta", "nan"], r"--beta: expected a number"),
+            (["problem", "--beta", "inf"], r"--beta: expected a number"),
+            (["problem", "--d", "0"], r"--d: expected a whole number"),
+            (["bound", "--beta", "0"], r"--beta: expected a number"),
+            (["bound", "--beta", "-1"], r"--beta: expected a number"),
+            (["bound", "--beta", "inf"], r"--beta: expected a number"),
+            (["bound", "--k", "nan"], r"--k: expected a number"),
+            (["bound", "--d", "1"], r"--d: expected a whole number"),
+            (["bound", "--p", "0"], r"--p: expected a number"),
+            (["bound", "--p", "nan"], r"--p: expected a number"),
+            (["solvable", "--b", "-1"], r"--b: expected a number"),
+            (["dense", "--p", "5", "--gamma", "0.1", "--line", "spinodal"], r"expected an even P"),
+            (["dense", "--p", "5", "--critical"], r"expected an even P"),
+            (["multitask", "--dilution", "-0.1"], r"--dilution: expected a number from 0 to 1"),
+            (["multitask", "--dilution", "nan"], r"--dilution: expected a number from 0 to 1"),
+            (["multitask", "--temperature", "-1"], r"--temperature: expected a number"),
             (["problem", "--d", "100000", "--n", "100000"], r"at most 10\^7 numbers"),
             (["bound", "--p", "2"], r"--p: expected a number"),
             (["multitask", "--dilution", "1.5"], r"--dilution: expected a number from 0 to 1"),
-            (["multitask", "--k", "9", "--rho", "0.1"], r"expected 1 to 8 patterns"),
+            (["multitask", "--k", "9", "--rho", "0.1", "--temperature", "0"], r"expected 1 to 8 patterns"),
+            (["multitask", "--k", "13", "--temperature", "0"], r"expected 1 to 12 patterns"),
             (["multitask", "--rho", "1", "--quality", "0.5"], r"excludes"),
             (["multitask", "--csv", "x.csv"], r"expected --diagram"),
             (["dense-diagram"], r"expected --csv, --svg, --report or --json"),

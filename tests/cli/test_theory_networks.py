@@ -10,7 +10,7 @@ import unittest
 
 from support import PROGRAM, ProgramTest, wait_until_it_handles
 
-COMMANDS = ("energy", "fixed-points", "capacity", "retrieval-error", "simulate")
+COMMANDS = ("energy", "fixed-points", "basins", "capacity", "retrieval-error", "simulate")
 
 
 class TheoryTest(ProgramTest):
@@ -44,6 +44,8 @@ class Common(TheoryTest):
                           ["capacity", "--n", "40", "--trials", "9"],
                           ["retrieval-error", "--trials", "3", "--n", "8", "--depth", "16"],
                           ["fixed-points", "--num-betas", "4"],
+                          ["basins", "--beta", "9"],
+                          ["simulate", "--n", "100", "--sweep", "load=0.1,0.2"],
                           ["energy", "--side", "21"]):
             with self.subTest(arguments):
                 outputs = {self.theory(*arguments, "--json", "--threads", threads, "--seed", "5").stdout
@@ -56,6 +58,8 @@ class Common(TheoryTest):
         for command, arguments in (("energy", ["--side", "21"]), ("energy", ["--depth", "3", "--side", "21"]),
                                    ("energy", ["--network", "dense", "--n", "30"]),
                                    ("fixed-points", ["--num-betas", "4"]),
+                                   ("basins", ["--beta", "5,9"]),
+                                   ("simulate", ["--n", "100", "--sweep", "load=0.05:0.2:3"]),
                                    ("capacity", ["--n", "20,30", "--trials", "7"]),
                                    ("retrieval-error", ["--trials", "1", "--n", "8"])):
             with self.subTest(command):
@@ -81,6 +85,29 @@ class Common(TheoryTest):
             (["simulate", "--dilution", "0.5"], 2, "for the multitasking network only"),
             (["simulate", "--discard", "50", "--temperature", "1"], 2, "expected 0 <= discard < sweeps"),
             (["simulate", "--load", "0.1", "--patterns", "3"], 2, "excludes"),
+            (["simulate", "--dilution", "1.5"], 2, "--dilution: expected a number from 0 to 1"),
+            (["simulate", "--network", "multitask", "--dilution", "nan"], 2, "--dilution: expected a number from 0"),
+            (["simulate", "--network", "multitask", "--quality", "0"], 2, "--quality: expected a number"),
+            (["simulate", "--network", "continuous", "--beta", "0"], 2, "--beta: expected a number"),
+            (["simulate", "--network", "continuous", "--beta", "inf"], 2, "--beta: expected a number"),
+            (["simulate", "--network", "dense", "--power", "1"], 2, "--power: expected a whole number"),
+            (["simulate", "--sweep", "load"], 2, "expected NAME=FIRST:LAST:COUNT or NAME=VALUE"),
+            (["simulate", "--sweep", "colour=1,2"], 2, "expected one of beta, .*, got 'colour'"),
+            (["simulate", "--sweep", "load=0.1,x"], 2, "expected finite numbers, got 'x'"),
+            (["simulate", "--sweep", "load=0.1:nan:3"], 2, "expected finite numbers, got 'nan'"),
+            (["simulate", "--sweep", "load=0.1:0.2:1"], 2, "expected 2 to 10000 values, got 1"),
+            (["simulate", "--sweep", "load=-0.1:0.2:3"], 2, "expected a load >= 0"),
+            (["simulate", "--sweep", "n=10.5,20"], 2, "expected whole numbers"),
+            (["simulate", "--network", "multitask", "--patterns", "2", "--sweep", "dilution=0.5,2"], 2,
+             "expected a dilution"),
+            (["simulate", "--network", "continuous", "--sweep", "beta=0,1"], 2, "expected a beta > 0"),
+            (["simulate", "--patterns", "5", "--sweep", "load=0.1,0.2"], 2, "expected no --patterns"),
+            (["simulate", "--svg", "s.svg"], 2, "expected --sweep with --svg"),
+            (["basins", "--pattern", "8"], 2, "expected a pattern below 8, got 8"),
+            (["basins", "--group", "1,1"], 2, "expected different patterns, got 1 twice"),
+            (["basins", "--group", "9"], 2, "expected a pattern from 0 to 7, got 9"),
+            (["basins", "--beta", "-1"], 2, "expected numbers > 0"),
+            (["basins", "--group", "1", "--pattern", "1"], 2, "excludes"),
             (["capacity", "--n", "10,x"], 2, "expected numbers > 0, separated by commas"),
             (["capacity", "--n", "10.5"], 2, "expected whole numbers from 2"),
             (["capacity", "--trials", "3"], 2, "expected more trials for this confidence, got 3"),
@@ -140,6 +167,66 @@ class Simulate(TheoryTest):
         answer = self.theory_json("simulate", "--n", "100", "--patterns", "5", "--csv", "s.csv")
         for row in self.rows("s.csv"):
             self.assertEqual(float(row["mean"]), answer["observables"][row["observable"]]["mean"])
+
+
+    def test_theory_stands_beside_the_means(self):
+        seen = self.theory_json("simulate", "--network", "multitask", "--n", "4000", "--patterns", "3",
+                                "--dilution", "0.3", "--temperature", "0.05", "--replicas", "4")["observables"]
+        for name, theory in (("overlap_1", 0.700), ("overlap_2", 0.210), ("overlap_3", 0.046)):
+            self.assertAlmostEqual(seen[name]["theory"], theory, delta=1e-3)
+            self.assertAlmostEqual(seen[name]["mean"], theory, delta=0.02)
+            z = (seen[name]["mean"] - seen[name]["theory"]) / seen[name]["standard_error"]
+            self.assertAlmostEqual(seen[name]["z"], z, delta=1e-9 * abs(z))
+        dense = self.theory_json("simulate", "--network", "dense", "--terms", "distinct", "--power", "4", "--n", "48",
+                                 "--load", "0.1", "--temperature", "0.3", "--sweeps", "20")
+        gamma = dense["num_patterns"] * 12 / 48**3    # K = (2 gamma / 4!) N^3
+        rs = self.theory_json("dense", "--p", "4", "--gamma", gamma, "--temperature", "0.3")
+        self.assertAlmostEqual(dense["observables"]["overlap"]["theory"], rs["m"], delta=1e-12)
+        other = self.theory_json("simulate", "--rule", "storkey", "--n", "50", "--load", "0.1")["observables"]
+        self.assertIsNone(other["overlap"]["theory"])
+        self.assertIsNone(other["overlap"]["z"])
+
+    def test_sweep_repeats_the_single_runs(self):
+        swept = self.theory_json("simulate", "--n", "200", "--sweep", "load=0.05:0.15:3", "--csv", "s.csv")
+        self.assertEqual([p["num_patterns"] for p in swept["points"]], [10, 20, 30])
+        single = self.theory_json("simulate", "--n", "200", "--load", "0.1")
+        self.assertEqual(swept["points"][1]["observables"], single["observables"])
+        rows = self.rows("s.csv")
+        self.assertEqual(len(rows), 3 * 6)
+        self.assertEqual({float(row["load"]) for row in rows}, {0.05, 0.1, 0.15})
+        named = self.theory_json("simulate", "--n", "200", "--load", "0.1", "--sweep", "temperature=0.2,0.4")
+        self.assertEqual([p["temperature"] for p in named["points"]], [0.2, 0.4])
+
+
+class Basins(TheoryTest):
+    def test_orthonormal_patterns_have_the_exact_radii(self):
+        answer = self.theory_json("basins", "--beta", "5,7,12", "--csv", "b.csv")
+        five, seven, twelve = answer["betas"]
+        for row, rival, mean in ((five, 0.681118, 0.663376), (seven, math.sqrt(0.5), 0.886978),
+                                 (twelve, math.sqrt(0.5), math.sqrt(7 / 8))):
+            self.assertAlmostEqual(row["towards_rival"], rival, delta=2e-6)
+            self.assertAlmostEqual(row["towards_mean"], mean, delta=2e-6)
+            self.assertTrue(row["holds"])
+        self.assertEqual((five["certified_master"], five["certified_sharp"]), (0, 0))
+        self.assertAlmostEqual(twelve["certified_master"], 1 / (12 * 8), delta=1e-15)
+        self.assertAlmostEqual(twelve["certified_sharp"], 1 / 24, delta=1e-15)
+        self.assertGreater(twelve["random_smallest"], twelve["certified_sharp"])
+        self.assertEqual([float(row["towards rival"]) for row in self.rows("b.csv")],
+                         [row["towards_rival"] for row in answer["betas"]])
+
+    def test_a_group_is_certified_by_lemma_a12(self):
+        # Two patterns near (4, 0), one far away.
+        self.write_npy("p.npy", [4.0, 0.1, 4.0, -0.1, -1.0, 0.0], [3, 2], "<f8")
+        answer = self.theory_json("basins", "--patterns", "p.npy", "--group", "0,1", "--beta", "10,200")
+        sure, late = answer["betas"]
+        self.assertTrue(sure["certified"])
+        self.assertAlmostEqual(sure["m_max"], 0.1, delta=1e-12)
+        self.assertAlmostEqual(sure["separation"], 20, delta=1e-12)
+        self.assertAlmostEqual(sure["certified_radius"], 1, delta=1e-12)
+        self.assertLessEqual(sure["fixed_point_distance"], 1)
+        self.assertGreaterEqual(min(sure["towards_rival"], sure["random_smallest"]), 1)
+        self.assertFalse(late["certified"])   # beta m_max^2 = 2
+        self.assertIsNone(late["separation_needed"])
 
 
 class Capacity(TheoryTest):

@@ -55,6 +55,23 @@ struct DenseState {
 /// Errors: kInvalidArgument unless P, gamma, T are in range (see DenseParameters).
 DenseState solve_dense(const DenseParameters& parameters, Ansatz ansatz, Branch branch);
 
+/// The replica-symmetric glass as a sum of two spin glasses, each solved by itself:
+/// A = hard + gamma soft + offset. P = 2: hard is the Sherrington-Kirkpatrick model of the spins at
+/// hard_beta = sqrt(gamma) b/(1 - C), C = b (1 - q); soft the Gaussian spin glass of the K hidden
+/// units at soft_beta = 1 - C with field b; offset -hard_beta^2/4. P > 2: hard alone, the pure
+/// P-spin glass at b sqrt(gamma).
+struct GlassParts {
+  SolverReport report;  ///< residual: |hard + gamma soft + offset - A|
+  double a = 0;         ///< A of the network
+  double hard = 0, hard_beta = 0;
+  double hard_q = 0;  ///< overlap of the hard glass: that of the network
+  double soft = 0, soft_beta = 0;
+  double soft_p = 0;  ///< overlap of the soft glass: b r of the network
+  double offset = 0;
+};
+/// Errors: as solve_dense; also unless gamma, T > 0. No glass there: converged = false.
+GlassParts decompose_glass(const DenseParameters& parameters);
+
 /// End of the retrieval branch at T = 0.
 struct CriticalLoad {
   SolverReport report;

@@ -76,7 +76,8 @@ struct JacobianBound {
   double value = 0;
 };
 /// In the order of docs/math/landscape.md: lemma A2, lemma A24, lemma A3, beta M^2, beta D^2/4,
-/// beta (1 - p_i) D_i^2 for the largest association i.
+/// beta (1 - p_i) D_i^2 for the largest association i, lemma A2 for it (infinity if p_i < 1/2),
+/// lemma A8 for the fewest patterns that hold 0.9.
 std::vector<JacobianBound> jacobian_bounds(const ContinuousNetwork& network,
                                            const PatternGeometry& geometry,
                                            std::span<const double> state);

@@ -23,6 +23,10 @@ struct JacobianBounds {
   double spread = 0;         ///< beta m_max^2
   double diameter = 0;       ///< beta D^2 / 4, D the largest distance of two patterns
   double concentration = 0;  ///< min_i beta (1 - p_i) D_i^2, D_i the largest distance from x_i
+  double ball = 0;           ///< beta M^2
+  double peaked = 0;         ///< 2 beta N M^2 (1 - p_max); infinity unless p_max >= 1/2
+  /// beta ((1-g) m_max^2 + 2g (2-g) M^2): m_max among the fewest patterns that hold 0.9, g the rest
+  double group = 0;
 };
 
 struct ProblemAnswer {
@@ -38,6 +42,9 @@ struct ProblemAnswer {
   double norm_end = 0;     ///< |xi*|
   double association_max = 0;
   double jacobian_end = 0;  ///< lambda_max(J(xi*)); the fixed point is a strict minimum below 1
+  /// |xi_t+1 - xi*| / |xi_t - xi*| late on the way from xi_0: tends to jacobian_end. NaN if the way
+  /// is too short to tell.
+  double contraction = 0;
   std::int64_t metastable_first = 0, metastable_end = 0;  ///< fewest associations that hold 0.9
   /// Implicit gradients at xi*: (I - J) u = v. NaN unless jacobian_end < 1.
   double gradient_norm = 0;  ///< |dL/dX|_F

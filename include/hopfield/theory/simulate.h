@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -75,6 +76,10 @@ std::vector<Spin> damaged(std::span<const Spin> pattern, double fraction, Random
 struct Observable {
   std::string name;
   Estimate estimate;
+  /// What theory says for N -> infinity; NaN where the library knows nothing.
+  double theory = std::numeric_limits<double>::quiet_NaN();
+  /// (mean - theory) / standard error; NaN without either.
+  double z() const;
 };
 
 /// What one replica measures, in the order of simulate():
@@ -87,7 +92,10 @@ struct Observable {
 ///   temperature > 0 overlap, energy: means over the counted sweeps
 ///   multitask       overlap_1, ..., overlap_K (sorted |m|, largest first), energy; the start takes
 ///                   every spin from the first pattern whose entry is not 0
-/// Errors: kInvalidArgument, kCancelled. Threads: replicas run on the executor.
+/// Theory: one_step_error of the Hebbian and polynomial networks (bound.h); overlap of the Hebbian
+/// and, even P, P-spin networks from an undamaged pattern, replica-symmetric (dense.h); all of a
+/// multitasking network of at most 8 patterns (multitask.h), but no energy of unsupervised
+/// learning. Errors: kInvalidArgument, kCancelled. Threads: replicas run on the executor.
 std::vector<Observable> simulate(const Simulation& simulation, const ReplicaOptions& options);
 
 /// K for a load alpha: alpha N^(n-1) in whole numbers for quadratic (n = 2) and polynomial

@@ -42,9 +42,12 @@ GroundPoint ground_point(int p, double gamma, const GroundUnknowns& at, bool sk 
 /// critical_load in the RS theory, for odd P too.
 CriticalLoad critical_replica_symmetric(int p);
 
-/// Solves them. `start_y` > 0: only Newton's method from (start); else scans y.
+/// Solves them: retrieval first by Newton's method from the limit q1 -> 1; else scans y.
 struct GroundState {
   SolverReport report;
+  /// Not converged because 1 - q1 is below the precision: the replica-symmetric state is the
+  /// answer.
+  bool unresolved = false;
   GroundUnknowns at;
   double energy = 0;
 };

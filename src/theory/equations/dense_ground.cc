@@ -3,6 +3,8 @@
 #include <boost/math/constants/constants.hpp>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <sstream>
 #include <vector>
 
 #include "theory/equations/dense_equations.h"
@@ -12,7 +14,8 @@ namespace hopfield::theory {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kGood = 1e-7;  // of relative residuals
+constexpr double kGood = 1e-7;    // of relative residuals
+constexpr double kLeast = 1e-12;  // a smaller 1 - q1 is lost in the rounding of the outer field
 
 /// Averages over the inner z of exp(y |h|), h = c + d z.
 struct Inner {
@@ -43,6 +46,22 @@ Inner inner_average(double c, double d, double y) {
 double power_gap(double w, int n) {
   return -std::expm1(n * std::log1p(-w));
 }  // 1 - (1-w)^n
+
+/// (1 - p q^(p-1) + (p-1) q^p) / (1-q)^2 = 1 + 2q + ... + (p-1) q^(p-2).
+double power_bend(double q, int p) {
+  double sum = 0;
+  for (int k = p - 1; k >= 1; --k) sum = sum * q + k;
+  return sum;
+}
+
+/// ln(1-z) + z/(1-z), which begins with z^2/2.
+double log_bend(double z) {
+  if (z > 0.1) return std::log1p(-z) + z / (1 - z);
+  double sum = 0;
+  constexpr int kTerms = 18;  // 0.1^18 is below rounding
+  for (int n = kTerms; n >= 2; --n) sum = (sum + (n - 1.0) / n) * z;
+  return sum * z;
+}
 
 GroundUnknowns from_vector(const Vector& x, bool magnetised, bool hopfield) {
   GroundUnknowns at;
@@ -87,13 +106,63 @@ NewtonResult newton_ground(const Model& model, const GroundUnknowns& start, bool
     const double unit = at.one_minus_q1;
     value[i++] = fixed_y ? at.y / start.y - 1 : point.energy_by_y / (unit * unit);
     value[i++] = (point.one_minus_q1 - unit) / unit;
-    if (model.magnetised) value[i++] = (point.m - at.m) / unit;
+    if (model.magnetised) value[i++] = point.m - at.m;
     if (model.hopfield()) value[i++] = point.susceptibility - at.susceptibility;
     return true;
   };
   return newton(
       equations, to_vector(start, model.magnetised, model.hopfield()),
       [&](const Vector& x) { return scale_of(x, model.magnetised); }, kGood);
+}
+
+/// The limit q1 -> 1 of the retrieval branch. Where the inner field D z matters the outer one c has
+/// a constant density, that of h = 0, so that in units of D only t = y D is left. dE/dy = 0 becomes
+/// int slope dv = (t^2/4) int (1 - s^2) dv, v = c / D: the same t for every network.
+struct WeakNoise {
+  double t = 0;
+  double width = 0;  ///< int (1 - s^2) dv
+};
+
+WeakNoise weak_noise() {
+  WeakNoise limit;
+  const auto excess = [&limit](double t) {
+    // Smooth and falling like exp(-2 t |v|): sums in even steps are exact to rounding.
+    constexpr double kStep = 0.05;
+    double slope = 0;
+    limit.width = 0;
+    for (int k = -600; k <= 600; ++k) {
+      const Inner inner = inner_average(kStep * k, 1, t);
+      slope += kStep * inner.slope;
+      limit.width += kStep * inner.one_minus_sign2;
+    }
+    return slope - t * t / 4 * limit.width;
+  };
+  limit.t = bracketed_root(excess, 0.5, 10);
+  excess(limit.t);
+  return limit;
+}
+
+/// First guess from the replica-symmetric state, where there is one, and the limit above.
+std::optional<GroundUnknowns> weak_noise_guess(const Model& model) {
+  const DenseState symmetric =
+      solve_replica_symmetric({model.p, model.gamma, 0}, Branch::kRetrieval);
+  if (!symmetric.report.converged) return std::nullopt;
+  GroundUnknowns at;
+  const WeakNoise limit = weak_noise();
+  const double density = symmetric.susceptibility / 2;
+  const double split = limit.t * density * limit.width;  // y (1 - q1)
+  // D^2 = factor (1 - q1) and 1 - q1 = density D width.
+  double factor = model.gamma * model.p * (model.p - 1) / 2;
+  if (model.hopfield()) {
+    const double open1 = 1 - symmetric.susceptibility;
+    factor = model.gamma / (open1 * (open1 + split));
+    at.susceptibility = symmetric.susceptibility - split;
+  }
+  const double deviation = factor * density * limit.width;
+  at.m = symmetric.m;
+  at.one_minus_q1 = density * deviation * limit.width;
+  at.y = limit.t / deviation;
+  return at;
 }
 
 /// The equations at fixed y, iterated from the given start. False if they leave the branch.
@@ -145,6 +214,26 @@ GroundState missing(std::int64_t iterations, const std::string& message) {
   state.report = {false, iterations, kNan, message};
   state.energy = kNan;
   return state;
+}
+
+/// Retrieval from the guess in the limit q1 -> 1, or that rounding hides the breaking; nothing
+/// where there is no guess or Newton's method strays from it.
+std::optional<GroundState> solve_near_limit(const Model& model, std::int64_t& iterations) {
+  const std::optional<GroundUnknowns> guess = weak_noise_guess(model);
+  if (!guess) return std::nullopt;
+  if (guess->one_minus_q1 < kLeast) {
+    std::ostringstream text;
+    text << "replica-symmetric to rounding: 1 - q1 is about " << guess->one_minus_q1;
+    GroundState state = missing(iterations, text.str());
+    state.unresolved = true;
+    return state;
+  }
+  const NewtonResult found = newton_ground(model, *guess, false);
+  iterations += found.iterations;
+  const GroundUnknowns solved = from_vector(found.x, true, model.hopfield());
+  const double ratio = solved.one_minus_q1 / guess->one_minus_q1;
+  if (!found.converged || ratio < 1.0 / 3 || ratio > 3) return std::nullopt;
+  return finish(model, solved, found.residual, iterations);
 }
 
 /// P > 2, no magnetisation: q1 = 0, and y alone is unknown.
@@ -205,17 +294,15 @@ GroundPoint ground_point(int p, double gamma, const GroundUnknowns& at, bool sk)
   point.m = std::min(point.m, 1.0);  // the weights sum to 1 up to rounding only
   point.valid = true;
   if (hopfield) {
-    const double ratio = std::log(open1 / open0);
+    const double z = y * w / open0, ratio = std::log1p(-z);
     const double rest = dr + r1 * w;  // r2 - r1 q1
     point.energy = -(log_z / y - m * m / 2 - gamma / 2 * (ratio / y - q1 / open1) -
                      gamma / 2 * ((r1 + dr) * c + y * rest));
-    point.energy_by_y =
-        slope / (y * y) - inner2 / 2 -
-        gamma / 2 * (ratio / (y * y) + w / (y * open1) + q1 * w / (open1 * open1) - rest);
+    point.energy_by_y = (slope - gamma / 2 * log_bend(z)) / (y * y);  // all else cancels
   } else {
     const double gap = (p - 1) * power_gap(w, p);
     point.energy = -log_z / y + (p - 1) / 2.0 * std::pow(m, p) + gamma / 4 * y * gap;
-    point.energy_by_y = slope / (y * y) + gamma / 4 * (gap - p * power_gap(w, p - 1));
+    point.energy_by_y = slope / (y * y) - gamma / 4 * w * w * power_bend(q1, p);
   }
   return point;
 }
@@ -224,6 +311,10 @@ GroundState solve_ground(int p, double gamma, Branch branch, bool sk) {
   const Model model = {p, gamma, branch == Branch::kRetrieval, sk};
   if (!model.magnetised && p > 2) return solve_pure_glass(model);
   std::int64_t iterations = 0;
+  if (model.magnetised) {
+    const std::optional<GroundState> state = solve_near_limit(model, iterations);
+    if (state) return *state;
+  }
   // What y D is of order 1 at; for P = 2 the noise alpha r is stronger than alpha.
   const double lowest = (model.hopfield() ? 0.02 : 0.2) / std::sqrt(gamma);
   GroundUnknowns previous;
@@ -253,7 +344,7 @@ GroundState solve_ground(int p, double gamma, Branch branch, bool sk) {
           const NewtonResult found = newton_ground(model, start, false);
           iterations += found.iterations;
           const GroundUnknowns solved = from_vector(found.x, model.magnetised, model.hopfield());
-          if (found.converged && solved.one_minus_q1 > 1e-12) {
+          if (found.converged && solved.one_minus_q1 > kLeast) {
             return finish(model, solved, found.residual, iterations);
           }
         }

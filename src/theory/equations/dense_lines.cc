@@ -203,7 +203,11 @@ CriticalLoad ground_state_load(int p, Ansatz ansatz) {
   };
   const double edge = critical_replica_symmetric(p).gamma;
   CriticalLoad load;
-  const double low = edge / 10, high = edge * (1 - 1e-9);
+  // Breaking raises the energy of the glass much more than that of retrieval.
+  const double low = ansatz == Ansatz::kReplicaSymmetric
+                         ? edge / 10
+                         : ground_state_load(p, Ansatz::kReplicaSymmetric).gamma;
+  const double high = edge * (1 - 1e-9);
   if (!(excess(low) < 0 && excess(high) > 0)) {
     return not_found(complete ? "the energies of retrieval and glass do not cross"
                               : "retrieval or glass could not be solved at some load");

@@ -289,11 +289,10 @@ DenseState from_ground(const DenseParameters& at, Branch branch) {
   state.free_energy = ground.energy;
   state.replicon = -kInfinity;
   if (!ground.report.converged) {
-    // Without noise enough to split the replicas the difference is below double precision.
-    DenseState symmetric = solve_replica_symmetric(at, branch);
-    if (symmetric.report.converged && symmetric.susceptibility < 1e-8) {
+    if (ground.unresolved) {
+      DenseState symmetric = solve_replica_symmetric(at, branch);
       symmetric.collapsed = true;
-      symmetric.report.message = "the breaking is below the precision: replica-symmetric values";
+      symmetric.report.message = ground.report.message;
       return symmetric;
     }
     state.m = state.q1 = state.q2 = state.theta = state.y = state.replicon = kNan;

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "hopfield/base/error.h"
-#include "theory/equations/gaussian.h"
+#include "theory/equations/multitask_averages.h"
 #include "theory/equations/newton.h"
 
 namespace hopfield::theory {
@@ -17,12 +17,18 @@ namespace {
 
 namespace constants = boost::math::double_constants;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr int kPatternsMax = 12, kPatternsMaxNoisy = 8;
+// What can be summed over all patterns, and what the integrals take where T is high enough.
+constexpr int kSummedMax = 12, kSummedMaxNoisy = 8, kPatternsMax = 100;
+constexpr double kTemperatureLeast = 1e-3;
+
+std::string number(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
 
 void require_range(bool ok, const char* op, const std::string& expected, double value) {
-  std::ostringstream got;
-  got << value;
-  require(ok && std::isfinite(value), op, "expected " + expected + ", got " + got.str());
+  require(ok && std::isfinite(value), op, "expected " + expected + ", got " + number(value));
 }
 
 void check_dilution(const char* op, double dilution) {
@@ -34,38 +40,11 @@ void check(const MultitaskParameters& at) {
   check_dilution(kOp, at.dilution);
   require_range(at.temperature >= 0, kOp, "a finite temperature >= 0", at.temperature);
   require_range(at.rho >= 0, kOp, "a finite data-set entropy rho >= 0", at.rho);
-  const int most = at.rho > 0 ? kPatternsMaxNoisy : kPatternsMax;
+  const bool cold = at.temperature < kTemperatureLeast;
+  const int most = !cold ? kPatternsMax : at.rho > 0 ? kSummedMaxNoisy : kSummedMax;
   require(at.num_patterns >= 1 && at.num_patterns <= most, kOp,
-          "expected 1 to " + std::to_string(most) + " patterns, got " +
-              std::to_string(at.num_patterns));
-}
-
-/// Averages over z at one choice of the patterns' entries.
-struct Response {
-  double sign = 0;      ///< E tanh(b G)
-  double slope = 0;     ///< b E sech^2(b G)
-  double pressure = 0;  ///< T E ln 2 cosh(b G)
-};
-
-Response respond(double mean, double deviation, double temperature) {
-  Response response;
-  if (temperature > 0) {
-    const double b = 1 / temperature;
-    const TanhAverages average = tanh_averages(b * mean, b * deviation);
-    return {average.tanh, b * average.tanh_by_mean,
-            temperature * (average.log_cosh + constants::ln_two)};
-  }
-  if (deviation > 0) {
-    const double u = mean / deviation;
-    response.sign = std::erf(u * constants::one_div_root_two);
-    response.slope = 2 * normal_density(u) / deviation;
-    response.pressure = mean * response.sign + 2 * deviation * normal_density(u);
-    return response;
-  }
-  constexpr double kTie = 1e-12;  // rounding of a sum of at most 12 terms below 1 stays under it
-  response.sign = std::abs(mean) < kTie ? 0 : std::copysign(1.0, mean);
-  response.pressure = std::abs(mean);
-  return response;
+          "expected 1 to " + std::to_string(most) + " patterns" + (cold ? " below T = 0.001" : "") +
+              ", got " + std::to_string(at.num_patterns));
 }
 
 /// Right sides of the equations and the mean of T ln 2 cosh.
@@ -74,46 +53,27 @@ struct Averages {
   double pressure = 0;
 };
 
-class Sum {
- public:
-  Sum(const MultitaskParameters& at, const Vector& n) : at_(at), n_(n), xi_(n.size(), 0) {
-    result_.m.assign(n.size(), 0);
-    slope_.assign(n.size(), 0);
-    visit(0, 1, 0, 0);
-    result_.n.resize(n.size());
-    for (std::size_t mu = 0; mu < n.size(); ++mu) {
-      result_.n[mu] = (result_.m[mu] + at.rho * n[mu] * slope_[mu]) / (1 + at.rho);
-    }
-  }
-  const Averages& result() const { return result_; }
+/// Terms that the sum over all patterns has; an average over z costs about a hundred.
+double enumeration_cost(const MultitaskParameters& at) {
+  return std::pow(3.0, at.num_patterns) * (at.rho > 0 ? 100 : 1);
+}
 
- private:
-  void visit(std::size_t mu, double probability, double mean, double square) {
-    if (probability == 0) return;
-    if (mu == n_.size()) {
-      const Response response = respond(mean, std::sqrt(at_.rho * square), at_.temperature);
-      result_.pressure += probability * response.pressure;
-      for (std::size_t k = 0; k < n_.size(); ++k) {
-        result_.m[k] += probability * xi_[k] * response.sign;
-        slope_[k] += probability * std::abs(xi_[k]) * response.slope;
-      }
-      return;
-    }
-    xi_[mu] = 0;
-    visit(mu + 1, probability * at_.dilution, mean, square);
-    for (const double xi : {1.0, -1.0}) {
-      xi_[mu] = xi;
-      visit(mu + 1, probability * (1 - at_.dilution) / 2, mean + xi * n_[mu],
-            square + n_[mu] * n_[mu]);
-    }
-    xi_[mu] = 0;
-  }
+/// Terms of the cheaper way: the sum, or integrals over products.
+double cost_of(const MultitaskParameters& at, const Vector& n) {
+  const double enumeration = enumeration_cost(at);
+  if (at.temperature == 0) return enumeration;
+  return std::min(enumeration, fourier_points(at, n) * static_cast<double>(n.size()));
+}
 
-  const MultitaskParameters& at_;
-  const Vector& n_;
-  Vector xi_, slope_;
-  Averages result_;
-};
+Averages averages_at(const MultitaskParameters& at, const Vector& n) {
+  const bool enumerate = cost_of(at, n) >= enumeration_cost(at);
+  FieldAverages field = enumerate ? enumerated_averages(at, n) : fourier_averages(at, n);
+  Averages result{field.m, field.m, field.pressure};
+  for (std::size_t mu = 0; mu < n.size(); ++mu) {
+    result.n[mu] = (field.m[mu] + at.rho * n[mu] * field.slope[mu]) / (1 + at.rho);
+  }
+  return result;
+}
 
 double misfit(const Vector& a, const Vector& b) {
   double result = 0;
@@ -192,20 +152,20 @@ MultitaskState solve_multitask(const MultitaskParameters& at, MultitaskStart sta
   check(at);
   constexpr double kExact = 1e-15, kNear = 1e-7, kGood = 1e-12;
   // About ten seconds at most.
-  const double cost = std::pow(3.0, at.num_patterns) * (at.rho > 0 ? 100 : 1);
-  const auto iterations_max = static_cast<std::int64_t>(std::clamp(3e8 / cost, 300.0, 50000.0));
   MultitaskState state;
   state.n = start_of(at, start);
+  const auto iterations_max =
+      static_cast<std::int64_t>(std::clamp(3e8 / cost_of(at, state.n), 300.0, 50000.0));
   Averages averages;
   for (;;) {
-    averages = Sum(at, state.n).result();
+    averages = averages_at(at, state.n);
     ++state.report.iterations;
     state.report.residual = misfit(averages.n, state.n);
     if (state.report.residual <= kExact || state.report.iterations >= iterations_max) break;
     if (at.temperature > 0 && state.report.residual < kNear && state.report.iterations % 64 == 0) {
       // The basin is known by now; Newton's method gives the digits.
       const auto equations = [&at](const Vector& n, Vector& value) {
-        value = Sum(at, n).result().n;
+        value = averages_at(at, n).n;
         for (std::size_t k = 0; k < n.size(); ++k) value[k] -= n[k];
         return true;
       };
@@ -214,7 +174,7 @@ MultitaskState solve_multitask(const MultitaskParameters& at, MultitaskStart sta
       state.report.iterations += found.iterations;
       if (found.converged && misfit(found.x, state.n) < 1e-4) {
         state.n = found.x;
-        averages = Sum(at, state.n).result();
+        averages = averages_at(at, state.n);
         state.report.residual = misfit(averages.n, state.n);
         break;
       }
@@ -228,6 +188,7 @@ MultitaskState solve_multitask(const MultitaskParameters& at, MultitaskStart sta
   double square = 0;
   for (const double n : state.n) square += n * n;
   state.energy = -(1 + at.rho) / 2 * square;
+  for (const double m : state.m) state.loss.push_back(1 - at.dilution / 2 - m);
   state.free_energy = (1 + at.rho) / 2 * square - averages.pressure;
   state.regime = regime_of(state.m);
   return state;
@@ -315,6 +276,44 @@ double dataset_entropy(double quality, double num_examples) {
 double learned_magnetisation(double rho) {
   require_range(rho >= 0, "learned_magnetisation", "a data-set entropy rho >= 0", rho);
   return rho == 0 ? 1 : std::erf(1 / std::sqrt(2 * rho));
+}
+
+LearningThreshold learning_threshold(const MultitaskParameters& at, double theta) {
+  require_range(theta > 0, "learning_threshold", "a threshold Theta > 0", theta);
+  LearningThreshold threshold;
+  const double wanted = (1 - at.dilution) * std::erf(theta);
+  bool complete = true;
+  const auto excess = [&](double log_rho) {
+    MultitaskParameters noisy = at;
+    noisy.rho = std::exp(log_rho);
+    const MultitaskState state = solve_multitask(noisy);
+    ++threshold.report.iterations;
+    complete = complete && state.report.converged;
+    return state.m[0] - wanted;
+  };
+  MultitaskParameters clean = at;
+  clean.rho = 0;
+  const MultitaskState best = solve_multitask(clean);
+  if (!(best.m[0] > wanted)) {
+    threshold.rho = threshold.report.residual = kNan;
+    threshold.report.message = "not reached with exact patterns: m = " + number(best.m[0]);
+    return threshold;
+  }
+  // m falls like rho^(-1/2) at most; from the one-pattern value outwards.
+  double low = -std::log(2 * theta * theta), high = low;
+  while (excess(low) < 0 && low > -40) low -= 1;
+  while (excess(high) > 0 && high < 40) high += 1;
+  if (low <= -40 || high >= 40) {
+    threshold.rho = threshold.report.residual = kNan;
+    threshold.report.message = "no rho between exp(-40) and exp(40) has this magnetisation";
+    return threshold;
+  }
+  const double log_rho = bracketed_root(excess, low, high);
+  threshold.rho = std::exp(log_rho);
+  threshold.report.residual = std::abs(excess(log_rho));
+  threshold.report.converged = complete;
+  if (!complete) threshold.report.message = "a state on the way did not converge";
+  return threshold;
 }
 
 double examples_needed(double quality, double theta) {

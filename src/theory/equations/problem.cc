@@ -196,6 +196,46 @@ std::int64_t metastable_size(Vector p) {
   return count;
 }
 
+/// Lemma A8 for the fewest patterns that hold 0.9.
+double group_bound(const Problem& problem, const Vector& p, double beta) {
+  std::vector<std::size_t> order(p.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });
+  const auto size = static_cast<std::size_t>(metastable_size(p));
+  Vector weights(p.size(), 0);
+  double rest = 0, spread = 0;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (k < size) {
+      weights[order[k]] = 1 / static_cast<double>(size);
+    } else {
+      rest += p[order[k]];
+    }
+  }
+  const Vector centre = problem.mean(weights);
+  for (std::size_t k = 0; k < size; ++k) {
+    spread = std::max(spread, distance(problem.patterns()[order[k]], centre));
+  }
+  const double norm2 = problem.norm_max() * problem.norm_max();
+  return beta * ((1 - rest) * spread * spread + 2 * rest * (2 - rest) * norm2);
+}
+
+/// Ratio of the last two distances from `end` on the way from the start that rounding leaves alone.
+double contraction_of(const Problem& problem, const Vector& end) {
+  constexpr int kTransient = 5;
+  const double least = 1e-8 * problem.norm_max();
+  Vector xi = problem.start();
+  double ratio = kNan, before = distance(xi, end);
+  for (std::int64_t t = 0; t < kUpdatesMax; ++t) {
+    xi = problem.update(xi);
+    const double after = distance(xi, end);
+    if (after < least) break;
+    if (t >= kTransient) ratio = after / before;
+    before = after;
+  }
+  return ratio;
+}
+
 void geometry(const Problem& problem, const Vector& p, double beta, ProblemAnswer& answer) {
   const std::vector<Vector>& x = problem.patterns();
   const std::size_t n = x.size();
@@ -217,8 +257,18 @@ void geometry(const Problem& problem, const Vector& p, double beta, ProblemAnswe
   }
   const double norm2 = problem.pattern_norm2();
   const double spread = answer.distance_to_mean_max;
-  answer.bounds = {2 * beta * m * norm2, beta * norm2 / 2, beta * spread * spread,
-                   beta * diameter * diameter / 4, concentration};
+  const double ball = beta * problem.norm_max() * problem.norm_max();
+  const double rest = 1 - *std::max_element(p.begin(), p.end());
+  const double peaked = rest <= 0.5 ? 2 * static_cast<double>(n) * ball * rest
+                                    : std::numeric_limits<double>::infinity();
+  answer.bounds = {2 * beta * m * norm2,
+                   beta * norm2 / 2,
+                   beta * spread * spread,
+                   beta * diameter * diameter / 4,
+                   concentration,
+                   ball,
+                   peaked,
+                   group_bound(problem, p, beta)};
 }
 
 /// Conjugate gradients on (I - J) u = v, then the gradients of L by X and beta.
@@ -298,6 +348,7 @@ ProblemAnswer solve_problem(const ProblemParameters& at) {
   answer.association_max = *std::max_element(p.begin(), p.end());
   answer.jacobian_end = problem.jacobian_norm(p);
   answer.metastable_end = metastable_size(p);
+  answer.contraction = contraction_of(problem, end.xi);
   gradients(problem, p, end.xi, at.beta, answer);
 
   std::vector<Vector> points;

@@ -3,21 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <string>
 
 #include "hopfield/base/error.h"
 #include "hopfield/memory/bounds.h"
+#include "theory/networks/vectors.h"
 
 namespace hopfield::theory {
 namespace {
 
+using internal::distance;
+using internal::dot;
 constexpr const char* kOp = "measure_basin";
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-double dot(std::span<const double> a, std::span<const double> b) {
-  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
-}
 
 double separation_of(const ContinuousNetwork& network, std::int64_t i) {
   double rival = -kInfinity;
@@ -37,15 +35,24 @@ double certified(StorageCriterion criterion, const ContinuousNetwork& network, d
   return stored ? certified_radius(criterion, beta, count, norm) : 0;
 }
 
-void check(const ContinuousNetwork& network, std::int64_t i, std::span<const double> directions,
-           const BasinOptions& o) {
+void check_softmax(const char* op, const ContinuousNetwork& network) {
   if (network.separation() != Separation::kSoftmax) {
-    fail(ErrorCode::kUnsupported, kOp, "expected a network with softmax, got another separation");
+    fail(ErrorCode::kUnsupported, op, "expected a network with softmax, got another separation");
   }
-  require(i >= 0 && i < network.num_patterns(), kOp,
+}
+
+void check_pattern(const char* op, const ContinuousNetwork& network, std::int64_t i) {
+  require(i >= 0 && i < network.num_patterns(), op,
           "expected a pattern from 0 to " + std::to_string(network.num_patterns() - 1) + ", got " +
               std::to_string(i));
+}
+
+void check(const ContinuousNetwork& network, std::span<const double> origin,
+           std::span<const double> directions, const BasinOptions& o) {
   const auto depth = static_cast<std::size_t>(network.depth());
+  require(origin.size() == depth, kOp,
+          "expected an origin of depth " + std::to_string(depth) + ", got " +
+              std::to_string(origin.size()) + " numbers");
   require(!directions.empty() && directions.size() % depth == 0, kOp,
           "expected directions of depth " + std::to_string(depth) + ", got " +
               std::to_string(directions.size()) + " numbers");
@@ -59,14 +66,15 @@ void check(const ContinuousNetwork& network, std::int64_t i, std::span<const dou
             "expected finite options above 0, got " + std::to_string(x));
   }
   require(o.num_scan >= 1 && o.steps_max >= 1, kOp, "expected num_scan and steps_max >= 1");
+  require(network.norm_max() > 0, kOp, "expected a pattern other than 0, got none");
 }
 
 /// Starts and where they end.
 class Rays {
  public:
-  Rays(const ContinuousNetwork& network, std::int64_t i, std::span<const double> directions,
-       const BasinOptions& options)
-      : network_(network), origin_(network.pattern(i)), options_(options) {
+  Rays(const ContinuousNetwork& network, std::span<const double> origin,
+       std::span<const double> directions, const BasinOptions& options)
+      : network_(network), origin_(origin), options_(options) {
     const auto depth = static_cast<std::size_t>(network.depth());
     for (std::size_t at = 0; at < directions.size(); at += depth) {
       const auto one = directions.subspan(at, depth);
@@ -79,22 +87,18 @@ class Rays {
   std::size_t size() const { return unit_.size() / origin_.size(); }
   const std::vector<double>& home() const { return home_; }
 
-  /// Whether the start at `distance[k]` along direction k ends at home.
-  std::vector<bool> at_home(const std::vector<double>& distance) const {
+  /// Whether the start at `radius[k]` along direction k ends at home.
+  std::vector<bool> at_home(const std::vector<double>& radius) const {
     const std::size_t depth = origin_.size();
     std::vector<double> starts(unit_.size());
     for (std::size_t at = 0; at < starts.size(); ++at) {
-      starts[at] = origin_[at % depth] + distance[at / depth] * unit_[at];
+      starts[at] = origin_[at % depth] + radius[at / depth] * unit_[at];
     }
     const std::vector<double> found = ends(starts);
     std::vector<bool> result;
     for (std::size_t k = 0; k < size(); ++k) {
-      double square = 0;
-      for (std::size_t c = 0; c < depth; ++c) {
-        const double part = found[k * depth + c] - home_[c];
-        square += part * part;
-      }
-      result.push_back(std::sqrt(square) <= options_.merge * network_.norm_max());
+      const double apart = distance(std::span(found).subspan(k * depth, depth), home_);
+      result.push_back(apart <= options_.merge * network_.norm_max());
     }
     return result;
   }
@@ -114,20 +118,19 @@ class Rays {
 
 }  // namespace
 
-Basin measure_basin(const ContinuousNetwork& network, std::int64_t i,
-                    std::span<const double> directions, const BasinOptions& o) {
-  check(network, i, directions, o);
-  require(network.norm_max() > 0, kOp, "expected a pattern other than 0, got none");
-  const Rays rays(network, i, directions, o);
+MeasuredBasin measure_basin(const ContinuousNetwork& network, std::span<const double> origin,
+                            std::span<const double> directions, const BasinOptions& o) {
+  check(network, origin, directions, o);
+  const Rays rays(network, origin, directions, o);
   const double reach = o.radius_max * network.norm_max();
   const double scan_step = reach / static_cast<double>(o.num_scan);
   std::vector<double> inside(rays.size(), 0), outside(rays.size(), kInfinity);
   for (std::int64_t n = 1; n <= o.num_scan; ++n) {
-    const double distance = scan_step * static_cast<double>(n);
-    const std::vector<bool> home = rays.at_home(std::vector<double>(rays.size(), distance));
+    const double radius = scan_step * static_cast<double>(n);
+    const std::vector<bool> home = rays.at_home(std::vector<double>(rays.size(), radius));
     for (std::size_t k = 0; k < rays.size(); ++k) {
       if (outside[k] < kInfinity) continue;
-      (home[k] ? inside : outside)[k] = distance;
+      (home[k] ? inside : outside)[k] = radius;
     }
   }
   for (double width = scan_step; width > o.tolerance * network.norm_max(); width /= 2) {
@@ -140,14 +143,72 @@ Basin measure_basin(const ContinuousNetwork& network, std::int64_t i,
       if (outside[k] < kInfinity) (home[k] ? inside : outside)[k] = middle[k];
     }
   }
+  return {rays.home(), outside};
+}
+
+Basin measure_basin(const ContinuousNetwork& network, std::int64_t i,
+                    std::span<const double> directions, const BasinOptions& o) {
+  check_softmax(kOp, network);
+  check_pattern(kOp, network, i);
+  MeasuredBasin measured = measure_basin(network, network.pattern(i), directions, o);
   Basin result;
-  result.fixed_point = rays.home();
+  result.fixed_point = std::move(measured.fixed_point);
+  result.radii = std::move(measured.radii);
   result.separation = separation_of(network, i);
   result.certified_master = certified(StorageCriterion::kMaster, network, result.separation);
   result.certified_sharp = certified(StorageCriterion::kSharp, network, result.separation);
   const double proven = std::max(result.certified_master, result.certified_sharp);
-  result.radii = outside;
   for (const double radius : result.radii) result.holds = result.holds && radius >= proven;
+  return result;
+}
+
+MetastableCertificate certify_metastable(const ContinuousNetwork& network,
+                                         std::span<const std::int64_t> group,
+                                         const BasinOptions& o) {
+  constexpr const char* kName = "certify_metastable";
+  check_softmax(kName, network);
+  require(!group.empty(), kName, "expected at least one pattern in the group, got none");
+  std::vector<bool> inside(static_cast<std::size_t>(network.num_patterns()), false);
+  MetastableCertificate result;
+  result.mean.assign(static_cast<std::size_t>(network.depth()), 0);
+  for (const std::int64_t i : group) {
+    check_pattern(kName, network, i);
+    require(!inside[static_cast<std::size_t>(i)], kName,
+            "expected different patterns, got " + std::to_string(i) + " twice");
+    inside[static_cast<std::size_t>(i)] = true;
+    for (std::size_t c = 0; c < result.mean.size(); ++c) {
+      result.mean[c] += network.pattern(i)[c] / static_cast<double>(group.size());
+    }
+  }
+  double rival = -kInfinity;
+  for (std::int64_t i = 0; i < network.num_patterns(); ++i) {
+    const std::span<const double> x = network.pattern(i);
+    if (inside[static_cast<std::size_t>(i)]) {
+      result.spread = std::max(result.spread, distance(x, result.mean));
+    } else {
+      rival = std::max(rival, dot(result.mean, x));
+    }
+  }
+  const double beta = network.beta(), m = result.spread, norm = network.norm_max();
+  const double others =
+      static_cast<double>(network.num_patterns()) - static_cast<double>(group.size());
+  result.contraction = beta * m * m;
+  result.separation = dot(result.mean, result.mean) - rival;
+  result.radius = 1 / (beta * m);
+  result.needed = std::numeric_limits<double>::quiet_NaN();
+  if (result.contraction < 1) {
+    result.needed = others == 0 ? -kInfinity
+                                : 2 * norm / (beta * m) -
+                                      std::log((1 - result.contraction) /
+                                               (2 * beta * others * norm * std::max(m, 2 * norm))) /
+                                          beta;
+  }
+  result.holds = result.separation >= result.needed;
+  const double unit = norm > 0 ? norm : 1;
+  const auto end = network.retrieve(result.mean, o.eps * unit, o.steps_max, o.executor);
+  result.fixed_point = end.states;
+  result.distance = distance(result.mean, result.fixed_point);
+  result.converged = end.reason[0] == StopReason::kConverged || end.reason[0] == StopReason::kCycle;
   return result;
 }
 

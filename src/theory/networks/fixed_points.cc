@@ -6,24 +6,15 @@
 #include <string>
 
 #include "hopfield/base/error.h"
+#include "theory/networks/vectors.h"
 
 namespace hopfield::theory {
 namespace {
 
+using internal::distance;
+using internal::dot;
 constexpr const char* kOp = "find_fixed_points";
 constexpr double kMass = 0.9;
-
-double dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
-  return sum;
-}
-
-double distance(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t k = 0; k < a.size(); ++k) sum += (a[k] - b[k]) * (a[k] - b[k]);
-  return std::sqrt(sum);
-}
 
 std::vector<double> mean_pattern(const ContinuousNetwork& network) {
   std::vector<double> mean(static_cast<std::size_t>(network.depth()), 0.0);
@@ -86,6 +77,40 @@ std::vector<double> starts_of(const ContinuousNetwork& network, const FixedPoint
   return starts;
 }
 
+/// The fewest patterns whose associations p hold 0.9, largest first.
+std::vector<std::int64_t> leading(const std::vector<double>& p) {
+  std::vector<std::int64_t> order(p.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return p[static_cast<std::size_t>(a)] > p[static_cast<std::size_t>(b)];
+  });
+  double mass = 0;
+  std::size_t count = 0;
+  while (count < order.size() && mass < kMass) {
+    mass += p[static_cast<std::size_t>(order[count++])];
+  }
+  order.resize(count);
+  return order;
+}
+
+/// Lemma A8: the patterns of `group` hold all of p but g.
+double group_bound(const ContinuousNetwork& network, const std::vector<double>& p,
+                   const std::vector<std::int64_t>& group) {
+  std::vector<double> mean(static_cast<std::size_t>(network.depth()), 0.0);
+  std::vector<bool> inside(p.size(), false);
+  for (const std::int64_t i : group) {
+    inside[static_cast<std::size_t>(i)] = true;
+    for (std::size_t k = 0; k < mean.size(); ++k) {
+      mean[k] += network.pattern(i)[k] / static_cast<double>(group.size());
+    }
+  }
+  double spread = 0, g = 0;
+  for (const std::int64_t i : group) spread = std::max(spread, distance(network.pattern(i), mean));
+  for (std::size_t i = 0; i < p.size(); ++i) g += inside[i] ? 0.0 : p[i];
+  const double norm = network.norm_max();
+  return network.beta() * ((1 - g) * spread * spread + 2 * g * (2 - g) * norm * norm);
+}
+
 FixedPoint describe(const ContinuousNetwork& network, std::vector<double> state) {
   FixedPoint point;
   Executor* serial = &serial_executor();
@@ -93,18 +118,8 @@ FixedPoint describe(const ContinuousNetwork& network, std::vector<double> state)
   const std::vector<double> p = network.associations(state, serial);
   point.energy = step.energies[0];
   point.residual = distance(step.states, state);
-  std::vector<std::int64_t> order(p.size());
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    return p[static_cast<std::size_t>(a)] > p[static_cast<std::size_t>(b)];
-  });
-  point.largest = p[static_cast<std::size_t>(order[0])];
-  double mass = 0;
-  for (const std::int64_t i : order) {
-    if (mass >= kMass) break;
-    mass += p[static_cast<std::size_t>(i)];
-    point.patterns.push_back(i);
-  }
+  point.patterns = leading(p);
+  point.largest = p[static_cast<std::size_t>(point.patterns[0])];
   const auto size = static_cast<std::int64_t>(point.patterns.size());
   point.kind = size == 1                           ? FixedPointKind::kSingle
                : 2 * size > network.num_patterns() ? FixedPointKind::kGlobal
@@ -229,12 +244,18 @@ std::vector<JacobianBound> jacobian_bounds(const ContinuousNetwork& network,
   for (std::size_t i = 0; i < p.size(); ++i) rest += i == top ? 0.0 : p[i];
   const auto square = [](double x) { return x * x; };
   const double beta = network.beta();
+  // Lemma A2 asks for p_i >= 1/2.
+  const double peaked = rest <= 0.5 ? 2 * beta * static_cast<double>(network.num_patterns()) *
+                                          square(geometry.norm_max) * rest
+                                    : std::numeric_limits<double>::infinity();
   return {{"2 beta max p(1-p) |X|^2", 2 * beta * m * square(geometry.spectral_norm)},
           {"beta |X|^2 / 2", 0.5 * beta * square(geometry.spectral_norm)},
           {"beta m_max^2", beta * square(geometry.distance_to_mean_max)},
           {"beta M^2", beta * square(geometry.norm_max)},
           {"beta D^2 / 4", 0.25 * beta * square(geometry.diameter)},
-          {"beta (1-p_i) D_i^2", beta * rest * square(geometry.reach[top])}};
+          {"beta (1-p_i) D_i^2", beta * rest * square(geometry.reach[top])},
+          {"2 beta N M^2 (1-p_i)", peaked},
+          {"beta ((1-g) m_max^2 + 2g(2-g) M^2)", group_bound(network, p, leading(p))}};
 }
 
 std::vector<double> gaussian_patterns(std::int64_t num_patterns, std::int64_t depth, double scale,

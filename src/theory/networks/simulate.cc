@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "hopfield/base/error.h"
+#include "hopfield/theory/bound.h"
+#include "hopfield/theory/dense.h"
+#include "hopfield/theory/multitask.h"
 
 namespace hopfield::theory {
 namespace {
@@ -118,7 +122,45 @@ std::vector<double> sample_one(const Simulation& s, RandomStream& random) {
           end.energy_rise_max};
 }
 
+/// By the observables' names.
+std::map<std::string, double> theory_of(const Simulation& s) {
+  std::map<std::string, double> values;
+  const double n = static_cast<double>(s.num_spins), k = static_cast<double>(s.num_patterns);
+  if (s.kind == NetworkKind::kHebbian) values["one_step_error"] = classical_bit_error(k / n);
+  if (s.kind == NetworkKind::kPolynomial) {
+    values["one_step_error"] = polynomial_bit_error(s.num_spins, s.power, k);
+  }
+  const bool p_spin = s.kind == NetworkKind::kPSpin && s.power % 2 == 0;
+  if (s.flipped == 0 && (s.kind == NetworkKind::kHebbian || p_spin)) {
+    const int p = p_spin ? s.power : 2;
+    // K = (2 gamma / P!) N^(P-1); for P = 2 gamma is K / N.
+    const double gamma = k * std::tgamma(p + 1.0) / 2 / std::pow(n, p - 1);
+    values["overlap"] =
+        solve_dense({p, gamma, s.temperature}, Ansatz::kReplicaSymmetric, Branch::kRetrieval).m;
+  }
+  constexpr std::int64_t kPatternsMax = 8;  // that solve_multitask takes at any temperature
+  if (s.kind == NetworkKind::kMultitask && s.num_patterns <= kPatternsMax) {
+    const double rho =
+        s.num_examples == 0 ? 0 : dataset_entropy(s.quality, static_cast<double>(s.num_examples));
+    MultitaskState state =
+        solve_multitask({static_cast<int>(s.num_patterns), s.dilution, s.temperature, rho});
+    if (!state.report.converged) return values;
+    std::sort(state.m.begin(), state.m.end(), std::greater<>());
+    for (std::size_t mu = 0; mu < state.m.size(); ++mu) {
+      values["overlap_" + std::to_string(mu + 1)] = state.m[mu];
+    }
+    const bool same_energy = s.num_examples == 0 || s.learning == Learning::kSupervised;
+    if (same_energy) values["energy"] = state.energy;
+  }
+  return values;
+}
+
 }  // namespace
+
+double Observable::z() const {
+  const double distance = (estimate.mean - theory) / estimate.standard_error;
+  return std::isfinite(distance) ? distance : std::numeric_limits<double>::quiet_NaN();
+}
 
 std::vector<std::vector<double>> replicate(
     const ReplicaOptions& options,
@@ -226,8 +268,13 @@ std::vector<Observable> simulate(const Simulation& simulation, const ReplicaOpti
   const std::vector<std::string> names = observable_names(simulation);
   const std::vector<Estimate> means = estimates(
       replicate(options, [&](RandomStream& random) { return sample_one(simulation, random); }));
+  const std::map<std::string, double> theory = theory_of(simulation);
   std::vector<Observable> result;
-  for (std::size_t k = 0; k < names.size(); ++k) result.push_back({names[k], means[k]});
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    result.push_back({names[k], means[k]});
+    const auto known = theory.find(names[k]);
+    if (known != theory.end()) result.back().theory = known->second;
+  }
   return result;
 }
 

@@ -119,6 +119,71 @@ TEST(DenseOneStep, ExplicitSlopeIsThatOfTheEnergy) {
   }
 }
 
+TEST(DenseOneStep, HopfieldRetrievalIsFoundAtEveryLoad) {
+  double before = 0;
+  for (const double alpha : {0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.11, 0.12, 0.13, 0.136}) {
+    const DenseState one = solve_dense({2, alpha, 0}, kOne, Branch::kRetrieval);
+    const DenseState rs = solve_dense({2, alpha, 0}, Ansatz::kReplicaSymmetric, Branch::kRetrieval);
+    ASSERT_TRUE(one.report.converged) << alpha << " " << one.report.message;
+    EXPECT_FALSE(one.collapsed);
+    EXPECT_LT(one.report.residual, 1e-7);
+    const double w = 1 - one.q1;
+    EXPECT_GT(w, before) << alpha;  // breaking grows with the load
+    before = w;
+    // Both differ from the replica-symmetric values by little more than 1 - q1; the energy is the
+    // larger one.
+    EXPECT_NEAR(one.m, rs.m, w) << alpha;
+    EXPECT_GT(one.free_energy, rs.free_energy - 1e-15) << alpha;
+    EXPECT_NEAR(one.free_energy, rs.free_energy, w) << alpha;
+  }
+}
+
+TEST(DenseOneStep, HopfieldRetrievalSolvesItsEquations) {
+  // Near its end the breaking is large enough for the energy to show that it is stationary in y.
+  const double alpha = 0.137;
+  const GroundState last = solve_ground(2, alpha, Branch::kRetrieval);
+  ASSERT_TRUE(last.report.converged);
+  const auto slope_at = [&](double y) {
+    GroundUnknowns above = last.at, below = last.at;
+    const double h = 0.01 * y;
+    above.y = y + h;
+    below.y = y - h;
+    return (ground_point(2, alpha, above).energy - ground_point(2, alpha, below).energy) / (2 * h);
+  };
+  // Off by a tenth in y it shows.
+  EXPECT_LT(std::abs(slope_at(last.at.y)), 0.03 * std::abs(slope_at(0.9 * last.at.y)));
+  EXPECT_LT(std::abs(slope_at(last.at.y)), 0.03 * std::abs(slope_at(1.1 * last.at.y)));
+  // At small load 1 - q1 is tiny, and still solved to a relative precision.
+  const GroundState found = solve_ground(2, 0.05, Branch::kRetrieval);
+  ASSERT_TRUE(found.report.converged);
+  const GroundPoint point = ground_point(2, 0.05, found.at);
+  EXPECT_NEAR(point.one_minus_q1 / found.at.one_minus_q1, 1, 1e-7);
+  EXPECT_NEAR(point.m, found.at.m, 1e-12);
+  EXPECT_NEAR(point.susceptibility / found.at.susceptibility, 1, 1e-7);
+}
+
+TEST(DenseOneStep, WhatRoundingHidesIsSaid) {
+  for (const int p : {2, 4}) {
+    const DenseState got = solve_dense({p, 0.02, 0}, kOne, Branch::kRetrieval);
+    EXPECT_TRUE(got.report.converged);
+    EXPECT_TRUE(got.collapsed);
+    EXPECT_NE(got.report.message.find("replica-symmetric to rounding"), std::string::npos);
+    EXPECT_EQ(got.m, solve_dense({p, 0.02, 0}, Ansatz::kReplicaSymmetric, Branch::kRetrieval).m);
+  }
+}
+
+TEST(DenseOneStep, HopfieldGroundStateCrossesAboveTheReplicaSymmetricLoad) {
+  const CriticalLoad rs = ground_state_load(2, Ansatz::kReplicaSymmetric);
+  const CriticalLoad one = ground_state_load(2, kOne);
+  ASSERT_TRUE(one.report.converged) << one.report.message;
+  // Breaking raises the glass's energy and hardly that of retrieval.
+  EXPECT_GT(one.gamma, rs.gamma);
+  EXPECT_LT(one.gamma, 0.06);
+  const DenseState glass = solve_dense({2, one.gamma, 0}, kOne, Branch::kGlass);
+  const DenseState retrieval = solve_dense({2, one.gamma, 0}, kOne, Branch::kRetrieval);
+  EXPECT_NEAR(glass.free_energy, retrieval.free_energy, 1e-9);
+}
+
 TEST(DenseOneStep, HopfieldGlassHasTheHighestEnergyInItsBreaking) {
   const double gamma = 0.1;
   const GroundState best = solve_ground(2, gamma, Branch::kGlass);

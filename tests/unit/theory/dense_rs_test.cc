@@ -145,5 +145,34 @@ TEST(DenseRs, RefusesWhatIsOutOfRange) {
   EXPECT_TRUE(solve_dense({3, 1, 0}, kRs, Branch::kGlass).report.converged);
 }
 
+TEST(DenseRs, HopfieldGlassIsAHardAndASoftOne) {
+  for (const double alpha : {0.05, 0.3, 1.0, 4.0}) {
+    for (const double t : {0.2, 0.7, 1.1}) {
+      const DenseParameters at = {2, alpha, t};
+      const DenseState glass = solve_dense(at, Ansatz::kReplicaSymmetric, Branch::kGlass);
+      const GlassParts parts = decompose_glass(at);
+      ASSERT_TRUE(parts.report.converged) << alpha << " " << t;
+      // Three models solved apart; roots to rounding, A up to about 10.
+      EXPECT_LT(parts.report.residual, 1e-11) << alpha << " " << t;
+      EXPECT_NEAR(parts.hard_q, glass.q2, 1e-9) << alpha << " " << t;
+      EXPECT_NEAR(parts.soft_p / (glass.r / t), 1, 1e-9) << alpha << " " << t;
+      // The soft part is no small correction.
+      EXPECT_GT(std::abs(parts.soft), 1e-3);
+    }
+  }
+}
+
+TEST(DenseRs, DenserGlassesAreHardOnly) {
+  for (const int p : {3, 4, 6}) {
+    const GlassParts parts = decompose_glass({p, 0.4, 0.1});
+    ASSERT_TRUE(parts.report.converged);
+    EXPECT_LT(parts.report.residual, 1e-11) << p;
+    EXPECT_EQ(parts.soft, 0);
+    EXPECT_EQ(parts.offset, 0);
+  }
+  EXPECT_FALSE(decompose_glass({4, 0.1, 2}).report.converged);  // no glass there
+  expect_refused([] { decompose_glass({2, 0.1, 0}); }, "above 0");
+}
+
 }  // namespace
 }  // namespace hopfield::theory

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/unit/theory/expect_error.h"
+#include "theory/equations/multitask_averages.h"
 
 namespace hopfield::theory {
 namespace {
@@ -145,6 +146,72 @@ TEST(Multitask, FreeEnergyIsStationary) {
   EXPECT_NEAR(slope, (at.free_energy - at.energy) / t, 1e-6);  // h^2 times derivatives of order 10
 }
 
+TEST(Multitask, IntegralsOverProductsEqualTheSumOverAllPatterns) {
+  const struct {
+    MultitaskParameters at;
+    std::vector<double> n;
+  } rows[] = {
+      {{3, 0.4, 0.05}, {0.6, 0.24, 0.09}},          {{5, 0.7, 0.2}, {0.2, 0.2, 0.2, 0.1, 0}},
+      {{4, 0, 0.5}, {0.9, 0.1, 0.1, 0.1}},          {{1, 0, 0.1, 0.5}, {0.7}},
+      {{4, 0.3, 0.15, 0.4}, {0.6, 0.3, 0.3, 0.02}}, {{2, 0.2, 0.01, 3}, {0.3, 0.2}}};
+  for (const auto& row : rows) {
+    const FieldAverages sum = enumerated_averages(row.at, row.n);
+    const FieldAverages integral = fourier_averages(row.at, row.n);
+    // Rounding of a few thousand terms of order 1; the slope has a factor 1/T.
+    expect_values(integral.m, sum.m, 1e-13);
+    expect_values(integral.slope, sum.slope, 1e-13 / row.at.temperature);
+    EXPECT_NEAR(integral.pressure, sum.pressure, 1e-13);
+    for (std::size_t a = 0; a < row.n.size(); ++a) {
+      for (std::size_t b = 0; b < a; ++b) {
+        if (row.n[a] == row.n[b]) {
+          EXPECT_EQ(integral.m[a], integral.m[b]);
+        }
+      }
+    }
+  }
+}
+
+TEST(Multitask, ManyPatternsAreSolvedToo) {
+  // The parallel state solves an equation of its own, with its own sum.
+  const MultitaskState many = solve_multitask({40, 0.9, 0.08}, MultitaskStart::kParallel);
+  EXPECT_TRUE(many.report.converged);
+  EXPECT_EQ(many.regime, MultitaskRegime::kParallel);
+  EXPECT_NEAR(many.m[0], parallel_magnetisation(40, 0.9, 0.08), 1e-12);
+  // Patterns beyond the first few hardly count in the hierarchy: K = 12 from its 3^12 terms at
+  // T = 0, from integrals at a temperature that is low beside the gaps.
+  const MultitaskState cold = solve_multitask({12, 0.3, 0.001}),
+                       none = solve_multitask({12, 0.3, 0});
+  EXPECT_NEAR(cold.m[0], none.m[0], 1e-6);
+  EXPECT_NEAR(cold.m[1], none.m[1], 1e-6);
+  EXPECT_TRUE(solve_multitask({12, 0.8, 0.08, 0.2}).report.converged);
+}
+
+TEST(Multitask, LossIsTheDistanceAndItsProductTheCost) {
+  const double d = 0.4;
+  const MultitaskState got = solve_multitask({3, d, 0.05});
+  double product = 0;
+  for (std::size_t mu = 0; mu < 3; ++mu) {
+    EXPECT_GT(got.loss[mu], d / 2);
+    // With the mirrored pattern's loss: L+ L- = (1 - d/2)^2 - m^2.
+    product += got.loss[mu] * (2 - d - got.loss[mu]);
+  }
+  EXPECT_NEAR(got.energy, -(3 * (1 - d / 2) * (1 - d / 2) - product) / 2, 1e-14);
+}
+
+TEST(Multitask, LearningThresholdOfManyPatternsContainsThatOfOne) {
+  const double theta = std::sqrt(0.5);
+  const LearningThreshold one = learning_threshold({1, 0, 0}, theta);
+  ASSERT_TRUE(one.report.converged);
+  EXPECT_NEAR(one.rho, 1 / (2 * theta * theta), 1e-9);
+  // Heat and rivals make learning harder; on the threshold the state has the wanted magnetisation.
+  const LearningThreshold warm = learning_threshold({1, 0, 0.2}, theta);
+  const LearningThreshold two = learning_threshold({2, 0.3, 0.2}, theta);
+  ASSERT_TRUE(warm.report.converged && two.report.converged);
+  EXPECT_LT(warm.rho, one.rho);
+  EXPECT_NEAR(solve_multitask({2, 0.3, 0.2, two.rho}).m[0], 0.7 * std::erf(theta), 1e-9);
+  EXPECT_FALSE(learning_threshold({1, 0, 1.2}, theta).report.converged);  // paramagnet
+}
+
 TEST(Multitask, EdgesOfTheParameters) {
   const MultitaskState empty = solve_multitask({3, 1, 0.1});
   EXPECT_EQ(empty.regime, MultitaskRegime::kParamagnet);
@@ -154,8 +221,10 @@ TEST(Multitask, EdgesOfTheParameters) {
 }
 
 TEST(Multitask, RefusesWhatIsOutOfRange) {
-  expect_refused([] { solve_multitask({0, 0.1, 0.1}); }, "1 to 12 patterns");
-  expect_refused([] { solve_multitask({9, 0.1, 0.1, 0.5}); }, "1 to 8 patterns");
+  expect_refused([] { solve_multitask({0, 0.1, 0.1}); }, "1 to 100 patterns");
+  expect_refused([] { solve_multitask({13, 0.1, 1e-4}); }, "1 to 12 patterns below T = 0.001");
+  expect_refused([] { solve_multitask({9, 0.1, 0, 0.5}); }, "1 to 8 patterns below T = 0.001");
+  expect_refused([] { learning_threshold({1, 0, 0}, 0); }, "Theta > 0");
   expect_refused([] { solve_multitask({3, 1.1, 0.1}); }, "dilution in [0, 1]");
   expect_refused([] { solve_multitask({3, std::nan(""), 0.1}); }, "dilution in [0, 1]");
   expect_refused([] { solve_multitask({3, 0.1, -1}); }, "temperature >= 0");

@@ -128,9 +128,22 @@ TEST(Problem, JacobianStaysBelowEveryBound) {
         EXPECT_LE(norm, got.bounds.spread);
         EXPECT_LE(norm, got.bounds.diameter);
         EXPECT_LE(norm, got.bounds.concentration);
+        EXPECT_LE(norm, got.bounds.ball);
+        EXPECT_LE(norm, got.bounds.peaked);
+        EXPECT_LE(norm, got.bounds.group);
       }
     }
   }
+}
+
+TEST(Problem, DistancesShrinkByTheLargestEigenvalue) {
+  for (const ProblemParameters& at :
+       {ProblemParameters{6, 5, 1}, {6, 5, 0.35}, {8, 12, 0.25}, {6, 5, 0.5}, {9, 7, 0.3}}) {
+    const ProblemAnswer got = solve_problem(at);
+    // Five steps or more from the start, so within one per cent after transients.
+    EXPECT_NEAR(got.contraction / got.jacobian_end, 1, 0.01) << at.depth << " " << at.beta;
+  }
+  EXPECT_TRUE(std::isnan(solve_problem({4, 1, 2}).contraction));  // there in one update
 }
 
 TEST(Problem, OnePatternIsItsOwnFixedPoint) {
