@@ -186,7 +186,7 @@ TEST(MemoryFaults, AProgramKilledAtAnyMomentLosesNothingItAcknowledged) {
     ::close(ends[1]);
     const auto acknowledge = [&] { contents = changed(contents, k++); };
     char done;
-    for (auto wait = random() % 3; wait > 0 && ::read(ends[0], &done, 1) == 1; --wait) {
+    for (auto wait = random() % 2; wait > 0 && ::read(ends[0], &done, 1) == 1; --wait) {
       acknowledge();
     }
     ::usleep(static_cast<useconds_t>(random() % 2000));  // to hit any moment of a change
@@ -204,6 +204,36 @@ TEST(MemoryFaults, AProgramKilledAtAnyMomentLosesNothingItAcknowledged) {
     ASSERT_EQ(found, contents) << "change " << k << " of round " << round;
   }
   EXPECT_GT(k, 50) << "hardly anything was killed in the middle";
+}
+
+TEST(MemoryFaults, ReadersOpenAMemoryThatGrowsAndIsCompacted) {
+  const TempFolder folder;
+  const std::string path = start(folder);
+  constexpr int kChanges = 40;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto write = [&path]() noexcept {
+      for (int k = 0; k < kChanges; ++k) {
+        MemoryWriter(path).add(source_of({1, 2}, 2));
+        if (k % 20 == 19) compact_memory(path);
+      }
+    };
+    write();
+    ::_exit(0);
+  }
+  int status = 0, opened = 0;
+  std::int64_t seen = 3;
+  while (::waitpid(child, &status, WNOHANG) == 0) {
+    const MemoryFile memory(path);
+    ASSERT_GE(memory.num_patterns(), seen);
+    seen = memory.num_patterns();
+    ASSERT_EQ(memory.id(seen - 1), seen == 3 ? "c" : std::to_string(seen - 1));
+    ++opened;
+  }
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_GT(opened, 0);
+  EXPECT_EQ(MemoryFile(path).num_patterns(), 3 + kChanges);
 }
 
 /// A memory with a body and a log of all kinds of changes, and where its parts are.

@@ -243,14 +243,14 @@ TEST(MemoryWriter, CancellingACompactionChangesNothing) {
 }
 
 TEST(MemoryWriter, RandomChangesAreWhatAListOfPatternsSays) {
-  for (const std::uint32_t seed : {1u, 2u, 3u}) {
+  for (const std::uint32_t seed : {1u, 2u}) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     const TempFolder folder;
     const std::string path = named_memory(folder);
     Contents expected = {{"a", {1, 1}}, {"b", {2, 2}}, {"c", {3, 3}}};
     auto writer = std::make_unique<MemoryWriter>(path);
-    for (int step = 0; step < 60; ++step) {
+    for (int step = 0; step < 50; ++step) {
       const double x = step + 10;
       const std::uint32_t kind = random() % 8;
       if (kind < 4) {
