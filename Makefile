@@ -5,12 +5,14 @@ JOBS ?= $(shell nproc)
 BUILD := build
 # `make build CCACHE=1` compiles through ccache: a gain for rebuilds, a loss for the first build.
 LAUNCHER := $(if $(CCACHE),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := npy csv safetensors memory memory_log
 # Warnings are errors in CI only, and in the release build only: sanitizers make the compiler warn falsely.
 WERROR := $(if $(CI),-DHOPFIELD_WERROR=ON)
 export CCACHE_SLOPPINESS := pch_defines,time_macros
 CONFIGURE = cmake --preset $(1) $(LAUNCHER) $(3) > $(2).configure.log 2>&1 || { cat $(2).configure.log; exit 1; }
 
-.PHONY: help setup configure build demo test test-release test-asan test-tsan bench format clean
+.PHONY: help setup configure build demo test test-release test-asan test-tsan bench fuzz format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
@@ -51,8 +53,17 @@ bench: configure ## benchmarks of the kernels
 	@mkdir -p $(BUILD)/bench
 	@$(BUILD)/bin/bench_kernels --benchmark_out=$(BUILD)/bench/kernels.json --benchmark_out_format=json
 
+fuzz: setup ## libFuzzer on every reader, FUZZ_SECONDS each; needs clang
+	@command -v clang++ > /dev/null || { echo "make fuzz: expected clang++, got none; install clang"; exit 1; }
+	@$(call CONFIGURE,fuzz,build-fuzz)
+	@cmake --build build-fuzz -j $(JOBS) --target fuzz_seeds $(FUZZ_TARGETS:%=fuzz_%)
+	@build-fuzz/bin/fuzz_seeds build-fuzz/seeds
+	@for target in $(FUZZ_TARGETS); do mkdir -p build-fuzz/found/$$target; \
+	  build-fuzz/bin/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build-fuzz/found/$$target/ \
+	    build-fuzz/found/$$target build-fuzz/seeds/$$target || exit 1; done
+
 format: ## clang-format over all C++ files
-	@find include src tests benchmarks examples -name '*.h' -o -name '*.cc' -o -name '*.cu' | xargs clang-format -i
+	@find include src tests benchmarks examples fuzz -name '*.h' -o -name '*.cc' -o -name '*.cu' | xargs clang-format -i
 
 clean: ## remove what building made; .venv stays
-	rm -rf build build-asan build-tsan build-dev build-no-torch build-clang *.configure.log
+	rm -rf build build-asan build-tsan build-dev build-no-torch build-clang build-fuzz *.configure.log

@@ -1,4 +1,5 @@
-// Stores patterns in a file, opens it again and recalls them from damaged cues. Needs no LibTorch.
+// Stores patterns in a file, adds some, forgets one, and recalls the others from damaged cues.
+// Needs no LibTorch.
 //
 //   usage: memory FILE.safetensors
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include "hopfield/memory/advice.h"
 #include "hopfield/memory/retrieve.h"
 #include "hopfield/store/memory_file.h"
+#include "hopfield/store/memory_writer.h"
 
 namespace {
 
@@ -25,20 +27,32 @@ std::vector<double> random_patterns() {
   return numbers;
 }
 
-void create(const std::string& path, const std::vector<double>& numbers) {
+/// Rows [begin, end) of the numbers, which must outlive the source.
+hopfield::store::PatternSource rows_of(const std::vector<double>& numbers, std::int64_t begin,
+                                       std::int64_t end) {
   hopfield::store::PatternSource source;
-  source.num_patterns = kPatterns;
+  source.num_patterns = end - begin;
   source.depth = kDepth;
-  source.rows = [&numbers](std::int64_t first, std::int64_t count) {
-    return std::vector<double>(numbers.begin() + first * kDepth,
-                               numbers.begin() + (first + count) * kDepth);
+  source.rows = [&numbers, begin](std::int64_t first, std::int64_t count) {
+    const auto at = numbers.begin() + (begin + first) * kDepth;
+    return std::vector<double>(at, at + count * kDepth);
   };
   source.where = [](std::int64_t row, std::int64_t column) {
     return "row " + std::to_string(row) + ", column " + std::to_string(column);
   };
+  return source;
+}
+
+/// All but the last ten patterns at once, those ten later; then pattern 7 is forgotten.
+void store_patterns(const std::string& path, const std::vector<double>& numbers) {
   hopfield::store::CreateMemoryOptions options;
   options.if_exists = hopfield::IfExists::kReplace;
-  hopfield::store::create_memory(path, source, options);
+  hopfield::store::create_memory(path, rows_of(numbers, 0, kPatterns - 10), options);
+  hopfield::store::MemoryWriter writer(path);  // each of its changes is durable when it returns
+  const std::vector<std::string> ids = writer.add(rows_of(numbers, kPatterns - 10, kPatterns));
+  std::printf("added patterns %s to %s\n", ids.front().c_str(), ids.back().c_str());
+  const std::vector<std::string> forgotten = {"7"};
+  writer.forget(forgotten);
 }
 
 /// Recalls the first patterns with their second half hidden; returns how many came back exactly.
@@ -78,9 +92,11 @@ int recall(const hopfield::store::MemoryFile& memory, double beta) {
 int main(int argc, char** argv) {
   try {
     const std::string path = argc > 1 ? argv[1] : "example.safetensors";
-    create(path, random_patterns());
+    store_patterns(path, random_patterns());
+    hopfield::store::compact_memory(path);  // not needed, but then it is mapped instead of read
     const hopfield::store::MemoryFile memory(path);
     memory.verify();
+    if (memory.num_patterns() != kPatterns - 1 || memory.find("7")) return EXIT_FAILURE;
     hopfield::AdviceOptions expected;  // the damage that the recall has to stand
     expected.cue = hopfield::CueKind::kCovered;
     const double beta = hopfield::choose_beta(memory.patterns(), expected);

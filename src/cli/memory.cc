@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include "cli/memory_change.h"
 #include "cli/memory_recall.h"
 #include "cli/nouns.h"
 #include "cli/patterns.h"
@@ -21,14 +22,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct CreateArguments {
-  std::string patterns, output, dtype = "f32", ids, id_column;
+  NamedRows rows;
+  std::string output, dtype = "f32";
   bool force = false;
 };
 
 int run_create(const CreateArguments& a, const Context& context) {
-  check_new_output(a.output, {a.patterns, a.ids}, a.force);
-  Rows rows = open_rows(a.patterns, a.id_column, false);
-  if (!a.ids.empty()) rows.ids = read_ids(a.ids, rows.source.num_patterns);
+  check_new_output(a.output, {a.rows.patterns, a.rows.ids}, a.force);
+  Rows rows = open_named_rows(a.rows);
   store::CreateMemoryOptions options;
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     if (dtype_name(dtype) == a.dtype) options.dtype = dtype;
@@ -57,12 +58,7 @@ void add_create(CLI::App& noun, Context& context) {
        "hopfield memory create table.csv --id-column name -o memory.safetensors --force",
        "hopfield memory create patterns.npy --ids names.txt --dtype bf16 -o small.safetensors"},
       [a, &context] { return run_create(*a, context); });
-  command
-      .add_option("patterns", a->patterns,
-                  "Patterns, one a row: NPY (dimensions after the first are flattened), CSV or TSV "
-                  "(first line names the columns), plain or gz")
-      ->type_name("FILE")
-      ->required();
+  add_named_rows(command, a->rows);
   command.add_option("-o,--output", a->output, "The memory to write (safetensors)")
       ->type_name("FILE")
       ->required();
@@ -70,11 +66,6 @@ void add_create(CLI::App& noun, Context& context) {
       ->check(CLI::IsMember({"f32", "bf16", "f16"}))
       ->type_name("f32|bf16|f16")
       ->capture_default_str();
-  CLI::Option* ids =
-      command.add_option("--ids", a->ids, "Names of the patterns, one a line")->type_name("FILE");
-  command.add_option("--id-column", a->id_column, "Column of a CSV that holds the names")
-      ->type_name("NAME")
-      ->excludes(ids);
   add_force(command, a->force);
 }
 
@@ -82,6 +73,9 @@ int run_verify(const std::string& path) {
   const store::MemoryFile memory(path);
   memory.verify();
   std::cout << path << ": " << memory.num_patterns() << " patterns of depth " << memory.depth()
+            << (memory.num_changes() > 0
+                    ? ", " + std::to_string(memory.num_changes()) + " changes in the log"
+                    : std::string())
             << ", all checksums fit\n";
   return kOk;
 }
@@ -118,10 +112,11 @@ Json capacity(const BetaAdvice& advice) {
 }
 
 Json facts(const store::MemoryFile& memory) {
-  return {{"path", memory.path()},       {"num_patterns", memory.num_patterns()},
-          {"depth", memory.depth()},     {"dtype", dtype_name(memory.dtype())},
-          {"bytes", memory.num_bytes()}, {"tombstones", memory.tombstones()},
-          {"version", memory.version()}, {"has_ids", memory.has_ids()}};
+  return {{"path", memory.path()},           {"num_patterns", memory.num_patterns()},
+          {"depth", memory.depth()},         {"dtype", dtype_name(memory.dtype())},
+          {"bytes", memory.num_bytes()},     {"tombstones", memory.tombstones()},
+          {"changes", memory.num_changes()}, {"version", memory.version()},
+          {"has_ids", memory.has_ids()}};
 }
 
 Json statistics(const store::MemoryFile& memory, const PatternStatistics& seen) {
@@ -177,7 +172,8 @@ void print_stat(const Json& json, const BetaAdvice* advice) {
                    << json["dtype"].get<std::string>()
                    << (json["has_ids"].get<bool>() ? ", with ids" : "") << "\n";
   line("size") << json["bytes"] << " bytes, format version " << json["version"] << ", "
-               << json["tombstones"] << " tombstones\n";
+               << json["tombstones"] << " tombstones, " << json["changes"]
+               << " changes in the log\n";
   if (advice == nullptr) return;
   const PatternStatistics& seen = advice->statistics;
   line("norm") << seen.norm_min << " to " << seen.norm_max << ", mean " << seen.norm_mean << "\n";
@@ -249,7 +245,8 @@ void add_stat(CLI::App& noun, Context& context) {
   command.add_option("memory", a->memory, "A memory")->type_name("FILE")->required();
   add_json_flag(command, a->json);
   add_expect(command, a->expect);
-  command.add_flag("--quick", a->quick, "Only what the header says, without reading the patterns");
+  command.add_flag("--quick", a->quick,
+                   "Only what the header and the log say, without reading the patterns");
   add_threads(command, context);
 }
 
@@ -258,6 +255,7 @@ void add_stat(CLI::App& noun, Context& context) {
 void add_memory(CLI::App& program, Context& context) {
   CLI::App& noun = add_noun(program, "memory", "Store patterns in a file and recall them");
   add_create(noun, context);
+  add_memory_changes(noun, context);
   add_memory_recall(noun, context);
   add_stat(noun, context);
   add_verify(noun, context);

@@ -123,7 +123,7 @@ std::vector<float> read_finite(const Rows& rows) {
   return result;
 }
 
-std::vector<std::string> read_ids(const std::string& path, std::int64_t expected) {
+std::vector<std::string> read_ids(const std::string& path) {
   const MappedFile file(path);
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
                               file.bytes().size());
@@ -135,12 +135,34 @@ std::vector<std::string> read_ids(const std::string& path, std::int64_t expected
     ids.emplace_back(line);
     begin = end + 1;
   }
-  if (ids.size() != static_cast<std::uint64_t>(expected)) {
-    fail(ErrorCode::kCorruptData, "--ids",
-         "'" + path + "': expected " + std::to_string(expected) + " lines, one a pattern, got " +
-             std::to_string(ids.size()));
-  }
   return ids;
+}
+
+void add_named_rows(CLI::App& command, NamedRows& arguments) {
+  command
+      .add_option("patterns", arguments.patterns,
+                  "Patterns, one a row: NPY (dimensions after the first are flattened), CSV or TSV "
+                  "(first line names the columns), plain or gz")
+      ->type_name("FILE")
+      ->required();
+  CLI::Option* ids =
+      command.add_option("--ids", arguments.ids, "Names of the patterns, one a line")
+          ->type_name("FILE");
+  command.add_option("--id-column", arguments.id_column, "Column of a CSV that holds the names")
+      ->type_name("NAME")
+      ->excludes(ids);
+}
+
+Rows open_named_rows(const NamedRows& arguments) {
+  Rows rows = open_rows(arguments.patterns, arguments.id_column, false);
+  if (arguments.ids.empty()) return rows;
+  rows.ids = read_ids(arguments.ids);
+  if (rows.ids.size() != static_cast<std::uint64_t>(rows.source.num_patterns)) {
+    fail(ErrorCode::kCorruptData, "--ids",
+         "'" + arguments.ids + "': expected " + std::to_string(rows.source.num_patterns) +
+             " lines, one a pattern, got " + std::to_string(rows.ids.size()));
+  }
+  return rows;
 }
 
 void add_expect(CLI::App& command, std::string& expect) {

@@ -22,11 +22,19 @@ struct Rows {
 /// Errors: kIo, kCorruptData, kInvalidArgument naming the file.
 Rows open_rows(const std::string& path, const std::string& id_column, bool single);
 
+/// PATTERNS, --ids FILE and --id-column NAME: patterns with or without names.
+struct NamedRows {
+  std::string patterns, ids, id_column;
+};
+void add_named_rows(CLI::App& command, NamedRows& arguments);
+/// Errors: as open_rows and read_ids.
+Rows open_named_rows(const NamedRows& arguments);
+
 /// All rows as f32. Errors: kCorruptData naming row and column of a number that is not finite.
 std::vector<float> read_finite(const Rows& rows);
 
-/// One id a line. Errors: kIo, kCorruptData if the number of lines is not `expected`.
-std::vector<std::string> read_ids(const std::string& path, std::int64_t expected);
+/// One id a line. Errors: kIo.
+std::vector<std::string> read_ids(const std::string& path);
 
 /// --expect: how cues differ from the stored patterns, which is what a beta is measured with.
 constexpr const char* kExpectDefault = "hidden";

@@ -2,138 +2,105 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <unordered_map>
+#include <filesystem>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 #include "hopfield/base/error.h"
-#include "hopfield/base/version.h"
+#include "store/memory_format.h"
 #include "store/numbers.h"
 
 namespace hopfield::store {
 namespace {
 
-constexpr std::string_view kOp = "memory";
-constexpr const char* kFormat = "hopfield.memory";
-constexpr const char* kHeaderChecksum = "crc32.header";
-constexpr std::int64_t kBlockNumbers = std::int64_t{1} << 18;
+using internal::ChangeKind;
+using internal::checksum_key;
+using internal::kHeaderChecksum;
+using internal::kMemoryFormat;
+using internal::kMemoryOp;
+using internal::kNextNumber;
 
-std::string checksum_key(std::string_view tensor) {
-  return "crc32." + std::string(tensor);
-}
+/// Takes a payload apart; `complain` throws.
+class Payload {
+ public:
+  Payload(std::span<const std::byte> bytes, std::function<void()> complain)
+      : rest_(bytes), size_(bytes.size()), complain_(std::move(complain)) {}
 
-bool is_control(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte < 0x20 || byte == 0x7F;
-}
-
-/// First byte that is not UTF-8; size() if all is well.
-std::size_t first_bad_utf8(std::string_view text) {
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t more = lead < 0x80   ? 0
-                             : lead < 0xC2 ? 9
-                             : lead < 0xE0 ? 1
-                             : lead < 0xF0 ? 2
-                             : lead < 0xF5 ? 3
-                                           : 9;
-    if (more == 9 || more > text.size() - i - 1) return i;
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xC0u) != 0x80u) return i;
-    }
-    if (more >= 2) {  // overlong forms, surrogates, beyond the last code point
-      const auto second = static_cast<unsigned char>(text[i + 1]);
-      if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0) ||
-          (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90)) {
-        return i;
-      }
-    }
-    i += more + 1;
+  std::span<const std::byte> take(std::uint64_t count, std::size_t element_bytes) {
+    if (count > rest_.size() / element_bytes) complain_();
+    const std::size_t bytes = static_cast<std::size_t>(count) * element_bytes;
+    const std::span<const std::byte> taken = rest_.first(bytes);
+    rest_ = rest_.subspan(bytes);
+    return taken;
   }
-  return text.size();
+
+  std::int64_t number() {
+    return internal::load<std::int64_t>(take(1, sizeof(std::int64_t)).data());
+  }
+
+  /// How many patterns a change is about.
+  std::uint64_t count() {
+    const std::int64_t n = number();
+    if (n < 1) complain_();
+    return static_cast<std::uint64_t>(n);
+  }
+
+  void skip_to_multiple_of_8() { (void)take(internal::padding_to(size_ - rest_.size(), 8), 1); }
+
+  void end() const {
+    if (!rest_.empty()) complain_();
+  }
+
+ private:
+  std::span<const std::byte> rest_;
+  std::size_t size_;
+  std::function<void()> complain_;
+};
+
+std::int64_t number_at(std::span<const std::byte> numbers, std::size_t i) {
+  return internal::load<std::int64_t>(numbers.data() + i * sizeof(std::int64_t));
 }
 
-void check_ids(std::span<const std::string> ids) {
-  std::unordered_map<std::string_view, std::size_t> seen;
-  seen.reserve(ids.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const std::string number = "id " + std::to_string(i + 1) + ": ";
-    const auto bad = [&number](const std::string& message) {
-      fail(ErrorCode::kCorruptData, kOp, number + message);
-    };
-    if (ids[i].empty()) bad("expected text, got an empty one");
-    if (first_bad_utf8(ids[i]) != ids[i].size()) bad("expected UTF-8, got other bytes");
-    if (std::any_of(ids[i].begin(), ids[i].end(), is_control)) {
-      bad("expected text without control characters, got one");
-    }
-    const auto [it, is_new] = seen.emplace(ids[i], i);
-    if (!is_new) {
-      bad("expected each id once, got '" + ids[i] + "' already as id " +
-          std::to_string(it->second + 1));
-    }
-  }
-}
-
-/// Numbers of one block as they will lie in the file.
-std::vector<std::byte> encode(const std::vector<double>& block, const PatternSource& source,
-                              std::int64_t first_row, DType dtype) {
-  std::vector<std::byte> bytes(block.size() * dtype_bytes(dtype));
-  std::byte* out = bytes.data();
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const auto value = static_cast<float>(block[i]);
-    float kept = value;
-    if (dtype == DType::kF32) {
-      std::memcpy(out, &value, sizeof value);
-    } else {
-      const std::uint16_t bits = dtype == DType::kBF16 ? to_bf16(value).bits : to_f16(value).bits;
-      kept = dtype == DType::kBF16 ? to_f32(BF16{bits}) : to_f32(F16{bits});
-      std::memcpy(out, &bits, sizeof bits);
-    }
-    out += dtype_bytes(dtype);
-    if (!std::isfinite(kept)) {
-      const auto at = static_cast<std::int64_t>(i);
-      const std::string where =
-          source.where(first_row + at / source.depth, at % source.depth) + ": ";
-      if (std::isnan(block[i]))
-        fail(ErrorCode::kCorruptData, kOp, where + "expected a finite number, got NaN");
-      if (std::isinf(block[i])) {
-        fail(ErrorCode::kCorruptData, kOp, where + "expected a finite number, got an infinity");
-      }
-      fail(ErrorCode::kCorruptData, kOp,
-           where + "expected a number within the range of " + std::string(dtype_name(dtype)) +
-               ", got " + std::to_string(block[i]) + "; scale the patterns or choose another type");
-    }
-  }
-  return bytes;
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 }  // namespace
 
-MemoryFile::MemoryFile(const std::string& path) : file_(path) {
-  const auto corrupt = [this](const std::string& message) {
-    fail(ErrorCode::kCorruptData, kOp, "'" + file_.path() + "': " + message);
-  };
-  const auto& metadata = file_.metadata();
+MemoryFile::State::State(SafetensorsFile opened) : file(std::move(opened)) {
+  read_body();
+  read_log();
+}
+
+void MemoryFile::State::corrupt(const std::string& message) const {
+  fail(ErrorCode::kCorruptData, kMemoryOp, "'" + file.path() + "': " + message);
+}
+
+std::uint64_t MemoryFile::State::body_bytes() const {
+  std::uint64_t bytes = 8 + file.header().size();
+  for (const TensorEntry& entry : file.tensors()) bytes += entry.num_bytes;
+  return bytes;
+}
+
+void MemoryFile::State::read_body() {
+  const auto& metadata = file.metadata();
   const auto format = metadata.find("format");
-  if (format == metadata.end() || format->second != kFormat) {
+  if (format == metadata.end() || format->second != kMemoryFormat) {
     corrupt(
         "expected a memory, got another safetensors file; make one with hopfield memory create");
   }
+  const bool intact = header_checksum_matches(file, kHeaderChecksum);
   const auto stated = metadata.find("version");
-  if (stated != metadata.end() && stated->second != "1" && !stated->second.empty() &&
-      stated->second.size() < 9 &&
-      stated->second.find_first_not_of("0123456789") == std::string::npos &&
-      header_checksum_matches(file_, kHeaderChecksum)) {
-    fail(ErrorCode::kUnsupported, kOp,
-         "'" + file_.path() + "': expected version 1, got " + stated->second +
+  if (intact && stated != metadata.end() && stated->second != "1" &&
+      internal::number_of(stated->second, 100'000'000)) {
+    fail(ErrorCode::kUnsupported, kMemoryOp,
+         "'" + file.path() + "': expected version 1, got " + stated->second +
              "; read it with a newer hopfield");
   }
-  if (!header_checksum_matches(file_, kHeaderChecksum)) {
-    corrupt("expected the header's checksum to fit, it does not; the file is damaged");
-  }
+  if (!intact) corrupt("expected the header's checksum to fit, it does not; the file is damaged");
   if (stated == metadata.end() || stated->second != "1") corrupt("expected a version, got none");
-  for (const TensorEntry& entry : file_.tensors()) {
+  for (const TensorEntry& entry : file.tensors()) {
     if (entry.name != "patterns" && entry.name != "ids.bytes" && entry.name != "ids.offsets") {
       corrupt("expected tensors patterns and ids, got also '" + entry.name + "'");
     }
@@ -141,160 +108,337 @@ MemoryFile::MemoryFile(const std::string& path) : file_(path) {
       corrupt("expected a checksum of tensor '" + entry.name + "', got none");
     }
   }
-  patterns_ = &file_.at("patterns");
-  const std::optional<DType> dtype = float_dtype(patterns_->type);
-  if (!dtype || *dtype == DType::kF64 || patterns_->shape.size() != 2 || patterns_->shape[1] < 1) {
+  patterns = &file.at("patterns");
+  const std::optional<DType> type = float_dtype(patterns->type);
+  if (!type || *type == DType::kF64 || patterns->shape.size() != 2 || patterns->shape[1] < 1) {
     corrupt("tensor 'patterns': expected F32, BF16 or F16 of shape [S, d], got " +
-            std::string(tensor_type_name(patterns_->type)) + " " + shape_text(patterns_->shape));
+            std::string(tensor_type_name(patterns->type)) + " " + shape_text(patterns->shape));
   }
-  dtype_ = *dtype;
-  num_patterns_ = patterns_->shape[0];
-  depth_ = patterns_->shape[1];
-  num_bytes_ = 8 + file_.header().size();
-  for (const TensorEntry& entry : file_.tensors()) num_bytes_ += entry.num_bytes;
-
+  dtype = *type;
+  body_rows = patterns->shape[0];
+  depth = patterns->shape[1];
+  // Cannot wrap where there is a row; without one it is used for added rows, whose bytes are there.
+  if (__builtin_mul_overflow(static_cast<std::size_t>(depth), dtype_bytes(dtype), &row_bytes)) {
+    corrupt("tensor 'patterns': expected a depth that fits 64 bits, got " + std::to_string(depth));
+  }
   // Kernels read numbers in place.
-  if (patterns_->offset % dtype_bytes(dtype_) != 0) {
+  if (patterns->offset % dtype_bytes(dtype) != 0) {
     corrupt("tensor 'patterns': expected to start at a multiple of its element size, got byte " +
-            std::to_string(patterns_->offset));
+            std::to_string(patterns->offset));
+  }
+  next_number = body_rows;
+  if (const auto stored = metadata.find(kNextNumber); stored != metadata.end()) {
+    const std::optional<std::int64_t> number =
+        internal::number_of(stored->second, std::numeric_limits<std::int64_t>::max());
+    if (!number) corrupt("expected next_number to be a number, got '" + stored->second + "'");
+    next_number = std::max(next_number, *number);
   }
 
-  const TensorEntry* bytes = file_.find("ids.bytes");
-  ids_offsets_ = file_.find("ids.offsets");
-  ids_bytes_ = bytes;
-  if (bytes == nullptr && ids_offsets_ == nullptr) return;
-  if (bytes == nullptr || ids_offsets_ == nullptr || bytes->type != TensorType::kU8 ||
-      bytes->shape.size() != 1 || ids_offsets_->type != TensorType::kI64 ||
-      ids_offsets_->shape != std::vector<std::int64_t>{num_patterns_ + 1}) {
-    corrupt("expected ids.bytes of type U8 [n] and ids.offsets of type I64 [" +
-            std::to_string(num_patterns_ + 1) + "], got something else");
+  ids_bytes = file.find("ids.bytes");
+  ids_offsets = file.find("ids.offsets");
+  has_ids = ids_offsets != nullptr;
+  if (ids_bytes == nullptr && ids_offsets == nullptr) return;
+  if (ids_bytes == nullptr || ids_offsets == nullptr || ids_bytes->type != TensorType::kU8 ||
+      ids_bytes->shape.size() != 1 || ids_offsets->type != TensorType::kI64 ||
+      ids_offsets->shape.size() != 1 || ids_offsets->shape[0] - 1 != body_rows) {
+    corrupt("expected ids.bytes of type U8 [n] and ids.offsets of type I64 [S + 1] for " +
+            std::to_string(body_rows) + " patterns, got something else");
   }
 }
 
-std::int64_t MemoryFile::offset(std::int64_t i) const {
-  return internal::load<std::int64_t>(file_.bytes(*ids_offsets_).data() +
-                                      static_cast<std::size_t>(i) * sizeof(std::int64_t));
+void MemoryFile::State::read_log() {
+  const std::span<const std::byte> tail = file.tail();
+  if (tail.empty()) return;
+  const auto zeros =
+      static_cast<std::size_t>(internal::padding_to(body_bytes(), internal::kLogAlignment));
+  if (tail.size() <= zeros) {
+    corrupt("expected a log of changes, got " + std::to_string(tail.size()) +
+            " bytes after the patterns; the file was cut, restore it from a copy");
+  }
+  if (std::any_of(tail.begin(), tail.begin() + static_cast<std::ptrdiff_t>(zeros),
+                  [](std::byte b) { return b != std::byte{0}; })) {
+    corrupt("expected zeros between the patterns and the log of changes, got other bytes");
+  }
+  ChangeLog changes(tail.subspan(zeros), file.path());
+  if (changes.changes().empty()) return;
+  const std::byte* body = file.bytes(*patterns).data();
+  for (std::int64_t i = 0; i < body_rows; ++i) {
+    rows.push_back(body + static_cast<std::size_t>(i) * row_bytes);
+  }
+  for (const Change& change : changes.changes()) {
+    switch (ChangeKind{change.kind}) {
+      case ChangeKind::kAdd:
+        apply_add(change.payload);
+        continue;
+      case ChangeKind::kForget:
+        apply_forget(change.payload);
+        continue;
+      case ChangeKind::kUpdate:
+        apply_update(change.payload);
+        continue;
+    }
+    fail(ErrorCode::kUnsupported, kMemoryOp,
+         "'" + file.path() + "': expected changes of kind 1 to 3, got " +
+             std::to_string(change.kind) + "; read it with a newer hopfield");
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] != nullptr) live.push_back(static_cast<std::int64_t>(i));
+  }
+  log = std::move(changes);
+  for (std::int64_t i = 0; !has_ids && i < num_patterns(); ++i) {
+    const std::string_view stored = stored_name(position(i));
+    has_ids = stored.empty() ? position(i) != i : stored != std::to_string(i);
+  }
+}
+
+void MemoryFile::State::apply_add(std::span<const std::byte> payload) {
+  const auto complain = [this] { corrupt("an added pattern: expected its bytes, got others"); };
+  Payload in(payload, complain);
+  const std::uint64_t n = in.count();
+  const std::int64_t next = in.number();
+  if (next < next_number) complain();
+  const std::span<const std::byte> offsets = in.take(n + 1, sizeof(std::int64_t));
+  const std::int64_t end = number_at(offsets, static_cast<std::size_t>(n));
+  if (number_at(offsets, 0) != 0 || end < 0) complain();
+  const std::string_view names = text_of(in.take(static_cast<std::uint64_t>(end), 1));
+  in.skip_to_multiple_of_8();
+  const std::span<const std::byte> numbers = in.take(n, row_bytes);
+  in.end();
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t first = number_at(offsets, i), last = number_at(offsets, i + 1);
+    if (first >= last || last > end) complain();  // no name is empty
+    added_names.push_back(
+        names.substr(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first)));
+    rows.push_back(numbers.data() + i * row_bytes);
+  }
+  next_number = next;
+}
+
+std::int64_t MemoryFile::State::live_position(std::int64_t position) const {
+  if (position < 0 || position >= std::ssize(rows) ||
+      rows[static_cast<std::size_t>(position)] == nullptr) {
+    corrupt("a change: expected the position of a stored pattern, got " + std::to_string(position));
+  }
+  return position;
+}
+
+void MemoryFile::State::apply_forget(std::span<const std::byte> payload) {
+  Payload in(payload, [this] { corrupt("a forgotten pattern: expected its bytes, got others"); });
+  const std::uint64_t n = in.count();
+  const std::span<const std::byte> positions = in.take(n, sizeof(std::int64_t));
+  in.end();
+  for (std::size_t i = 0; i < n; ++i) {
+    rows[static_cast<std::size_t>(live_position(number_at(positions, i)))] = nullptr;
+  }
+}
+
+void MemoryFile::State::apply_update(std::span<const std::byte> payload) {
+  Payload in(payload, [this] { corrupt("an updated pattern: expected its bytes, got others"); });
+  const std::uint64_t n = in.count();
+  const std::span<const std::byte> positions = in.take(n, sizeof(std::int64_t));
+  const std::span<const std::byte> numbers = in.take(n, row_bytes);
+  in.end();
+  for (std::size_t i = 0; i < n; ++i) {
+    rows[static_cast<std::size_t>(live_position(number_at(positions, i)))] =
+        numbers.data() + i * row_bytes;
+  }
+}
+
+const std::byte* MemoryFile::State::row(std::int64_t pattern) const {
+  if (log) return rows[static_cast<std::size_t>(position(pattern))];
+  return file.bytes(*patterns).data() + static_cast<std::size_t>(pattern) * row_bytes;
+}
+
+std::string_view MemoryFile::State::stored_name(std::int64_t position) const {
+  if (position >= body_rows) return added_names[static_cast<std::size_t>(position - body_rows)];
+  if (ids_offsets == nullptr) return {};
+  const std::span<const std::byte> offsets = file.bytes(*ids_offsets);
+  const std::int64_t first = number_at(offsets, static_cast<std::size_t>(position));
+  const std::int64_t end = number_at(offsets, static_cast<std::size_t>(position) + 1);
+  if (first < 0 || first > end || end > ids_bytes->shape[0]) {
+    corrupt("tensor 'ids.offsets': expected ascending offsets up to " +
+            std::to_string(ids_bytes->shape[0]) + ", got " + std::to_string(first) + " and " +
+            std::to_string(end) + "; the file is damaged");
+  }
+  return text_of(file.bytes(*ids_bytes))
+      .substr(static_cast<std::size_t>(first), static_cast<std::size_t>(end - first));
+}
+
+std::string MemoryFile::State::name(std::int64_t position) const {
+  if (position < body_rows && ids_offsets == nullptr) return std::to_string(position);
+  return std::string(stored_name(position));
+}
+
+const std::byte* MemoryFile::State::gathered_patterns() {
+  std::call_once(gathered_once, [this] {
+    gathered.resize(live.size() * row_bytes);
+    for (std::size_t i = 0; i < live.size(); ++i) {
+      std::copy_n(row(static_cast<std::int64_t>(i)), row_bytes, gathered.data() + i * row_bytes);
+    }
+  });
+  return gathered.data();
+}
+
+const std::unordered_map<std::string_view, std::int64_t>& MemoryFile::State::stored_names() {
+  std::call_once(stored_names_once, [this] {
+    std::unordered_map<std::string_view, std::int64_t> names;
+    for (std::int64_t i = num_patterns(); i-- > 0;) {
+      const std::int64_t at = position(i);
+      if (at < body_rows && ids_offsets == nullptr) break;
+      names.insert_or_assign(stored_name(at), at);
+    }
+    position_of_name = std::move(names);
+  });
+  return position_of_name;
+}
+
+void MemoryFile::State::verify_patterns() const {
+  for (const TensorEntry& entry : file.tensors()) {
+    if (crc32_text(crc32(file.bytes(entry))) != file.metadata().at(checksum_key(entry.name))) {
+      corrupt("expected the checksum of tensor '" + entry.name +
+              "' to fit, it does not; the file is damaged, restore it from a copy");
+    }
+  }
+  if (ids_offsets != nullptr || !added_names.empty()) {
+    std::vector<std::string> names;
+    for (std::int64_t i = 0; i < num_patterns(); ++i) names.push_back(name(position(i)));
+    internal::check_ids(names, "'" + file.path() + "', ");
+  }
+  std::vector<float> numbers(num_patterns() > 0 ? static_cast<std::size_t>(depth) : 0);
+  for (std::int64_t i = 0; i < num_patterns(); ++i) {
+    internal::convert({row(i), row_bytes}, patterns->type, numbers.data(), depth);
+    const auto bad =
+        std::find_if(numbers.begin(), numbers.end(), [](float x) { return !std::isfinite(x); });
+    if (bad != numbers.end()) {
+      corrupt("expected finite numbers, got another in row " + std::to_string(i) + ", column " +
+              std::to_string(bad - numbers.begin()) + " (counted from 0)");
+    }
+  }
+}
+
+MemoryFile::MemoryFile(const std::string& path) {
+  for (;;) {
+    SafetensorsFile file(path, Tail::kAllow);
+    std::uint64_t mapped = 8 + file.header().size() + file.tail().size();
+    for (const TensorEntry& entry : file.tensors()) mapped += entry.num_bytes;
+    try {
+      state_ = std::make_unique<State>(std::move(file));
+      return;
+    } catch (const Error&) {
+      // A writer may have committed changes that lie beyond what was mapped.
+      std::error_code no_file;
+      const std::uintmax_t size = std::filesystem::file_size(path, no_file);
+      if (no_file || size <= mapped) throw;
+    }
+  }
+}
+
+MemoryFile::MemoryFile(std::span<const std::byte> bytes, std::string origin)
+    : state_(std::make_unique<State>(SafetensorsFile(bytes, std::move(origin), Tail::kAllow))) {}
+
+MemoryFile::MemoryFile(MemoryFile&&) noexcept = default;
+MemoryFile& MemoryFile::operator=(MemoryFile&&) noexcept = default;
+MemoryFile::~MemoryFile() = default;
+
+const std::string& MemoryFile::path() const {
+  return state_->file.path();
+}
+
+std::int64_t MemoryFile::num_patterns() const {
+  return state_->num_patterns();
+}
+
+std::int64_t MemoryFile::depth() const {
+  return state_->depth;
+}
+
+DType MemoryFile::dtype() const {
+  return state_->dtype;
+}
+
+std::int64_t MemoryFile::tombstones() const {
+  return state_->log ? std::ssize(state_->rows) - std::ssize(state_->live) : 0;
+}
+
+std::int64_t MemoryFile::num_changes() const {
+  return state_->log ? std::ssize(state_->log->changes()) : 0;
+}
+
+std::int64_t MemoryFile::next_number() const {
+  return state_->next_number;
+}
+
+std::uint64_t MemoryFile::num_bytes() const {
+  return state_->body_bytes() + state_->file.tail().size();
 }
 
 PatternView MemoryFile::patterns() const {
   PatternView view;
-  view.data = num_patterns_ > 0 ? file_.bytes(*patterns_).data() : nullptr;
-  view.dtype = dtype_;
-  view.rows = num_patterns_;
-  view.depth = depth_;
-  view.row_stride = depth_;
-  view.head_stride = depth_;
+  if (num_patterns() > 0) {
+    view.data =
+        state_->log ? state_->gathered_patterns() : state_->file.bytes(*state_->patterns).data();
+  }
+  view.dtype = dtype();
+  view.rows = num_patterns();
+  view.depth = depth();
+  view.row_stride = depth();
+  view.head_stride = depth();
   return view;
 }
 
+bool MemoryFile::has_ids() const {
+  return state_->has_ids;
+}
+
 std::string MemoryFile::id(std::int64_t pattern) const {
-  require(pattern >= 0 && pattern < num_patterns_, kOp,
-          "expected a pattern below " + std::to_string(num_patterns_) + ", got " +
+  require(pattern >= 0 && pattern < num_patterns(), kMemoryOp,
+          "expected a pattern below " + std::to_string(num_patterns()) + ", got " +
               std::to_string(pattern));
-  if (!has_ids()) return std::to_string(pattern);
-  const std::int64_t first = offset(pattern), end = offset(pattern + 1);
-  if (first < 0 || first > end || end > ids_bytes_->shape[0]) {
-    fail(ErrorCode::kCorruptData, kOp,
-         "'" + path() + "': tensor 'ids.offsets': expected ascending offsets up to " +
-             std::to_string(ids_bytes_->shape[0]) + ", got " + std::to_string(first) + " and " +
-             std::to_string(end) + "; the file is damaged");
+  return state_->name(state_->position(pattern));
+}
+
+std::vector<std::string> MemoryFile::ids() const {
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < num_patterns(); ++i) names.push_back(id(i));
+  return names;
+}
+
+std::optional<std::int64_t> MemoryFile::find(std::string_view id) const {
+  const auto& names = state_->stored_names();
+  std::optional<std::int64_t> position;
+  if (const auto stored = names.find(id); stored != names.end()) {
+    position = stored->second;
+  } else if (state_->ids_offsets == nullptr) {
+    position = internal::number_of(id, state_->body_rows);
   }
-  const std::span<const std::byte> bytes = file_.bytes(*ids_bytes_);
-  return {reinterpret_cast<const char*>(bytes.data()) + first,
-          static_cast<std::size_t>(end - first)};
+  if (!position || !state_->log) return position;
+  const auto at = std::lower_bound(state_->live.begin(), state_->live.end(), *position);
+  if (at == state_->live.end() || *at != *position) return std::nullopt;
+  return at - state_->live.begin();
 }
 
 void MemoryFile::verify() const {
-  for (const TensorEntry& entry : file_.tensors()) {
-    if (crc32_text(crc32(file_.bytes(entry))) != file_.metadata().at(checksum_key(entry.name))) {
-      fail(ErrorCode::kCorruptData, kOp,
-           "'" + path() + "': expected the checksum of tensor '" + entry.name +
-               "' to fit, it does not; the file is damaged, restore it from a copy");
-    }
-  }
-  for (std::int64_t i = 0; has_ids() && i < num_patterns_; ++i) (void)id(i);
-  const std::span<const std::byte> bytes = file_.bytes(*patterns_);
-  std::vector<float> row(static_cast<std::size_t>(depth_));
-  const std::size_t row_bytes = row.size() * dtype_bytes(dtype_);
-  for (std::int64_t i = 0; i < num_patterns_; ++i) {
-    internal::convert(bytes.subspan(static_cast<std::size_t>(i) * row_bytes, row_bytes),
-                      patterns_->type, row.data(), depth_);
-    const auto bad =
-        std::find_if(row.begin(), row.end(), [](float x) { return !std::isfinite(x); });
-    if (bad != row.end()) {
-      fail(ErrorCode::kCorruptData, kOp,
-           "'" + path() + "': expected finite numbers, got another in row " + std::to_string(i) +
-               ", column " + std::to_string(bad - row.begin()) + " (counted from 0)");
-    }
-  }
+  if (state_->log) state_->log->verify();
+  state_->verify_patterns();
 }
 
-void create_memory(const std::string& path, const PatternSource& source,
-                   const CreateMemoryOptions& options) {
-  require(options.dtype != DType::kF64, kOp, "expected dtype f32, bf16 or f16, got f64");
-  require(source.num_patterns >= 0 && source.depth >= 1, kOp,
-          "expected patterns [S, d] with d >= 1, got [" + std::to_string(source.num_patterns) +
-              ", " + std::to_string(source.depth) + "]");
-  const bool with_ids = !options.ids.empty();
-  require(!with_ids || options.ids.size() == static_cast<std::uint64_t>(source.num_patterns), kOp,
-          "expected an id for each of " + std::to_string(source.num_patterns) + " patterns, got " +
-              std::to_string(options.ids.size()));
-  check_ids(options.ids);
-  std::string ids_bytes;
-  std::vector<std::int64_t> ids_offsets = {0};
-  for (const std::string& id : options.ids) {
-    ids_bytes += id;
-    ids_offsets.push_back(static_cast<std::int64_t>(ids_bytes.size()));
-  }
-
-  std::vector<TensorEntry> entries = {
-      {"patterns", tensor_type(options.dtype), {source.num_patterns, source.depth}, 0, 0}};
-  std::map<std::string, std::string> metadata = {
-      {"format", kFormat},
-      {"version", "1"},
-      {"generator", std::string("hopfield ") + version()},
-      {kHeaderChecksum, "00000000"},
-      {checksum_key("patterns"), "00000000"}};
-  if (with_ids) {
-    entries.push_back({"ids.offsets", TensorType::kI64, {source.num_patterns + 1}, 0, 0});
-    entries.push_back(
-        {"ids.bytes", TensorType::kU8, {static_cast<std::int64_t>(ids_bytes.size())}, 0, 0});
-    metadata[checksum_key("ids.offsets")] = "00000000";
-    metadata[checksum_key("ids.bytes")] = "00000000";
-  }
-  SafetensorsWriter writer(path, std::move(entries), std::move(metadata),
-                           {options.if_exists, kHeaderChecksum});
-  const auto write_patterns = [&] {
-    std::uint32_t crc = 0;
-    const std::int64_t block = std::max<std::int64_t>(1, kBlockNumbers / source.depth);
-    for (std::int64_t first = 0; first < source.num_patterns; first += block) {
-      if (options.cancelled && options.cancelled()) {
-        fail(ErrorCode::kCancelled, kOp, "interrupted; nothing was changed");
-      }
-      const std::int64_t count = std::min(block, source.num_patterns - first);
-      const std::vector<double> rows = source.rows(first, count);
-      HOPFIELD_CHECK(rows.size() == static_cast<std::uint64_t>(count * source.depth));
-      const std::vector<std::byte> bytes = encode(rows, source, first, options.dtype);
-      crc = crc32(bytes, crc);
-      writer.append(bytes);
+PatternSource pattern_source(const MemoryFile& memory) {
+  PatternSource source;
+  source.num_patterns = memory.num_patterns();
+  source.depth = memory.depth();
+  source.rows = [state = memory.state_.get()](std::int64_t first, std::int64_t count) {
+    std::vector<double> numbers(static_cast<std::size_t>(count * state->depth));
+    for (std::int64_t i = 0; i < count; ++i) {
+      internal::convert({state->row(first + i), state->row_bytes}, state->patterns->type,
+                        numbers.data() + i * state->depth, state->depth);
     }
-    return crc;
+    return numbers;
   };
-  for (const TensorEntry& entry : std::vector<TensorEntry>(writer.tensors())) {
-    std::uint32_t crc = 0;
-    if (entry.name == "patterns") {
-      crc = write_patterns();
-    } else {
-      const std::span<const std::byte> bytes =
-          entry.name == "ids.bytes"
-              ? std::as_bytes(std::span<const char>(ids_bytes.data(), ids_bytes.size()))
-              : std::as_bytes(std::span<const std::int64_t>(ids_offsets));
-      crc = crc32(bytes);
-      writer.append(bytes);
-    }
-    writer.replace_metadata(checksum_key(entry.name), crc32_text(crc));
-  }
-  writer.commit();
+  source.where = [path = memory.path()](std::int64_t row, std::int64_t column) {
+    return "'" + path + "', row " + std::to_string(row) + ", column " + std::to_string(column) +
+           " (counted from 0)";
+  };
+  return source;
 }
 
 }  // namespace hopfield::store

@@ -278,17 +278,17 @@ std::string shape_text(std::span<const std::int64_t> shape) {
   return text + "]";
 }
 
-SafetensorsFile::SafetensorsFile(const std::string& path)
+SafetensorsFile::SafetensorsFile(const std::string& path, Tail tail)
     : path_(path), file_(std::in_place, path) {
-  parse(file_->bytes());
+  parse(file_->bytes(), tail);
 }
 
-SafetensorsFile::SafetensorsFile(std::span<const std::byte> bytes, std::string origin)
+SafetensorsFile::SafetensorsFile(std::span<const std::byte> bytes, std::string origin, Tail tail)
     : path_(std::move(origin)) {
-  parse(bytes);
+  parse(bytes, tail);
 }
 
-void SafetensorsFile::parse(std::span<const std::byte> file) {
+void SafetensorsFile::parse(std::span<const std::byte> file, Tail tail) {
   if (file.size() < 8) {
     corrupt(path_, "expected a safetensors file, got only " + std::to_string(file.size()) +
                        " bytes; it may be truncated");
@@ -352,10 +352,12 @@ void SafetensorsFile::parse(std::span<const std::byte> file) {
     }
     end += entry.num_bytes;
   }
-  if (end != size) {
+  if (end != size && tail == Tail::kRefuse) {
     corrupt(path_,
             "expected " + std::to_string(end) + " bytes of tensors, got " + std::to_string(size));
   }
+  tail_ = bytes_.subspan(static_cast<std::size_t>(end));
+  bytes_ = bytes_.first(static_cast<std::size_t>(end));
   const std::uint64_t start = 8 + header_bytes;
   by_name_.resize(tensors_.size());
   for (std::size_t i = 0; i < tensors_.size(); ++i) {

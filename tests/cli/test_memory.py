@@ -390,12 +390,12 @@ class Stat(MemoryTest):
 
     def test_json_describes_the_memory(self):
         stat = json.loads(self.expect(0, "memory", "stat", "m.safetensors", "--json").stdout)
-        self.assertEqual(list(stat), ["path", "num_patterns", "depth", "dtype", "bytes", "tombstones", "version",
+        self.assertEqual(list(stat), ["path", "num_patterns", "depth", "dtype", "bytes", "tombstones", "changes", "version",
                                       "has_ids", "norm", "spread", "distance_to_mean_max", "separation",
                                       "duplicates", "advice", "capacity"])
         self.assertEqual((stat["num_patterns"], stat["depth"], stat["dtype"]), (3, DEPTH, "f32"))
         self.assertEqual(stat["bytes"], (self.folder / "m.safetensors").stat().st_size)
-        self.assertEqual((stat["tombstones"], stat["version"], stat["has_ids"]), (0, 1, False))
+        self.assertEqual((stat["tombstones"], stat["changes"], stat["version"], stat["has_ids"]), (0, 0, 1, False))
         patterns = rows(PATTERNS, DEPTH)
         norms = [math.sqrt(dot(x, x)) for x in patterns]
         self.assertAlmostEqual(stat["norm"]["min"], min(norms))

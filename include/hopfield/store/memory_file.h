@@ -1,60 +1,80 @@
 #ifndef HOPFIELD_STORE_MEMORY_FILE_H_
 #define HOPFIELD_STORE_MEMORY_FILE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "hopfield/base/os.h"
 #include "hopfield/base/view.h"
-#include "hopfield/store/safetensors.h"
 
 namespace hopfield::store {
 
-/// Stored patterns in a file (docs/formats/memory.md), mapped: opening reads the header only, and
-/// processes that open the same memory share its pages.
+struct PatternSource;
+
+/// Stored patterns in a file (docs/formats/memory.md), as they are when it is opened: those of its
+/// body, less forgotten ones, then added ones. Without changes since it was created or compacted
+/// the file is mapped: opening reads the header only, and processes that open the same memory share
+/// its pages. Otherwise the log of changes is read as well, and the first call of `patterns`
+/// gathers them in memory; compact_memory ends that.
 ///
-/// Errors   kIo; kCorruptData for whatever breaks the format, a damaged header among it;
+/// Errors   kIo; kCorruptData for whatever breaks the format, a damaged header or log among it;
 ///          kUnsupported for a newer version.
-/// Threads  const after construction. Views stay valid while the object lives (and moves).
+/// Threads  const after construction; a MemoryWriter may change the file meanwhile. Views stay
+/// valid
+///          while the object lives (and moves).
 class MemoryFile {
  public:
   explicit MemoryFile(const std::string& path);
+  /// The same over bytes that somebody else keeps alive, starting at a multiple of 8; `origin`
+  /// names them in messages.
+  MemoryFile(std::span<const std::byte> bytes, std::string origin);
+  MemoryFile(MemoryFile&&) noexcept;
+  MemoryFile& operator=(MemoryFile&&) noexcept;
+  ~MemoryFile();
 
-  const std::string& path() const { return file_.path(); }
-  std::int64_t num_patterns() const { return num_patterns_; }
-  std::int64_t depth() const { return depth_; }
-  DType dtype() const { return dtype_; }
+  const std::string& path() const;
+  std::int64_t num_patterns() const;
+  std::int64_t depth() const;
+  DType dtype() const;
   std::int64_t version() const { return 1; }
-  /// Forgotten patterns that still take space; version 1 has none.
-  std::int64_t tombstones() const { return 0; }
+  /// Forgotten patterns that still take space, until the memory is compacted.
+  std::int64_t tombstones() const;
+  /// Changes in the log.
+  std::int64_t num_changes() const;
+  /// First number that may name a pattern which is added later without an id.
+  std::int64_t next_number() const;
   /// Of the whole file.
-  std::uint64_t num_bytes() const { return num_bytes_; }
+  std::uint64_t num_bytes() const;
 
-  /// [S, d]; for the kernels as it lies in the file.
+  /// [S, d] for the kernels.
   PatternView patterns() const;
 
-  bool has_ids() const { return ids_offsets_ != nullptr; }
+  /// Whether patterns have names of their own; without, each is called by its number.
+  bool has_ids() const;
   /// Name of a pattern: its own, or its number. Errors: kInvalidArgument for an index out of range.
   std::string id(std::int64_t pattern) const;
+  /// All of them, in order.
+  std::vector<std::string> ids() const;
+  /// The pattern of that name, if there is one. The first call may read all names.
+  std::optional<std::int64_t> find(std::string_view id) const;
 
-  /// Reads all bytes. Errors: kCorruptData naming the tensor whose checksum differs, or row and
-  /// column of a number that is not finite.
+  /// Reads all bytes. Errors: kCorruptData naming the tensor whose checksum differs, the pattern
+  /// and column of a number that is not finite, or what else is damaged.
   void verify() const;
 
  private:
-  std::int64_t offset(std::int64_t i) const;
-
-  SafetensorsFile file_;
-  const TensorEntry* patterns_ = nullptr;
-  const TensorEntry* ids_bytes_ = nullptr;
-  const TensorEntry* ids_offsets_ = nullptr;
-  DType dtype_ = DType::kF32;
-  std::int64_t num_patterns_ = 0, depth_ = 0;
-  std::uint64_t num_bytes_ = 0;
+  friend class MemoryWriter;
+  friend PatternSource pattern_source(const MemoryFile& memory);
+  friend void compact_memory(const std::string& path, const std::function<bool()>& cancelled);
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 /// Where `create_memory` gets patterns from: [num_patterns, depth], asked for in ascending blocks.
@@ -67,9 +87,15 @@ struct PatternSource {
   std::function<std::string(std::int64_t row, std::int64_t column)> where;
 };
 
+/// All patterns of a memory, which must outlive the source.
+PatternSource pattern_source(const MemoryFile& memory);
+
 struct CreateMemoryOptions {
   DType dtype = DType::kF32;         ///< not kF64
   std::span<const std::string> ids;  ///< one a pattern, or none
+  /// First number that may name a pattern which is added later without an id; at least
+  /// num_patterns.
+  std::int64_t next_number = 0;
   IfExists if_exists = IfExists::kRefuse;
   std::function<bool()> cancelled;  ///< asked between blocks; may be empty
 };
@@ -77,7 +103,7 @@ struct CreateMemoryOptions {
 /// Writes a memory whole or not at all, in constant memory beyond the source's and the ids'.
 /// Errors: kInvalidArgument (dtype, number of ids); kCorruptData for a number that is not finite or
 /// beyond the range of dtype, an id that is empty, repeated, not UTF-8 or holds control characters;
-/// kIo; kCancelled.
+/// kIo, also if a memory is to be replaced that another program is changing; kCancelled.
 void create_memory(const std::string& path, const PatternSource& source,
                    const CreateMemoryOptions& options = {});
 

@@ -57,6 +57,9 @@ struct TensorEntry {
 /// "[2, 3]"
 std::string shape_text(std::span<const std::int64_t> shape);
 
+/// What follows the last tensor of a file: an error, or the business of somebody else.
+enum class Tail : std::uint8_t { kRefuse, kAllow };
+
 /// A safetensors file, read only: 8-byte little-endian header length, JSON header, raw
 /// little-endian tensors that cover the rest without gap or overlap.
 ///
@@ -64,15 +67,16 @@ std::string shape_text(std::span<const std::int64_t> shape);
 ///          breaks the format: header longer than the file or than 100,000,000 bytes, no JSON,
 ///          duplicate names, unknown types, negative or overflowing shapes, offsets outside the
 ///          file, extents that disagree with type and shape, overlaps, gaps, bytes after the last
-///          tensor. Time and memory stay proportional to the header, whatever it claims.
+///          tensor (unless Tail::kAllow). Time and memory stay proportional to the header, whatever
+///          it claims.
 /// Threads  const after construction. Spans stay valid while the object lives (and moves).
 class SafetensorsFile {
  public:
   /// Maps the file; tensors are read when touched.
-  explicit SafetensorsFile(const std::string& path);
+  explicit SafetensorsFile(const std::string& path, Tail tail = Tail::kRefuse);
 
   /// The same over bytes that somebody else keeps alive; `origin` names them in messages.
-  SafetensorsFile(std::span<const std::byte> bytes, std::string origin);
+  SafetensorsFile(std::span<const std::byte> bytes, std::string origin, Tail tail = Tail::kRefuse);
 
   const std::string& path() const { return path_; }
 
@@ -94,6 +98,9 @@ class SafetensorsFile {
   /// The JSON header without its length, padding included.
   std::span<const std::byte> header() const { return header_; }
 
+  /// What follows the last tensor; empty unless Tail::kAllow.
+  std::span<const std::byte> tail() const { return tail_; }
+
   /// A copy in C order. T: float, double, std::int64_t, std::int32_t, std::uint8_t, bool's bytes as
   /// std::uint8_t, BF16, F16. The stored type must be T's own, or one that T holds exactly (BF16,
   /// F16 and F32 into float and double; narrower integers into wider ones). Errors: kCorruptData
@@ -106,12 +113,13 @@ class SafetensorsFile {
   }
 
  private:
-  void parse(std::span<const std::byte> file);
+  void parse(std::span<const std::byte> file, Tail tail);
 
   std::string path_;
   std::optional<MappedFile> file_;
-  std::span<const std::byte> bytes_;
+  std::span<const std::byte> bytes_;  // of the tensors
   std::span<const std::byte> header_;
+  std::span<const std::byte> tail_;
   std::map<std::string, std::string> metadata_;
   std::vector<TensorEntry> tensors_;
   std::vector<std::size_t> by_name_;

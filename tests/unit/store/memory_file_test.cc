@@ -6,26 +6,16 @@
 #include <cstring>
 #include <limits>
 
+#include "hopfield/store/safetensors.h"
+
+#include "unit/store/memory_samples.h"
 #include "unit/store/temp_folder.h"
 
 namespace hopfield::store {
 namespace {
 
+using test::source_of;
 using test::TempFolder;
-
-PatternSource source_of(std::vector<double> numbers, std::int64_t depth) {
-  PatternSource source;
-  source.num_patterns = static_cast<std::int64_t>(numbers.size()) / depth;
-  source.depth = depth;
-  source.rows = [numbers, depth](std::int64_t first, std::int64_t count) {
-    return std::vector<double>(numbers.begin() + first * depth,
-                               numbers.begin() + (first + count) * depth);
-  };
-  source.where = [](std::int64_t row, std::int64_t column) {
-    return "row " + std::to_string(row) + ", column " + std::to_string(column);
-  };
-  return source;
-}
 
 const std::vector<double> kNumbers = {1, 2, 3, -4, 0.5, 0.25};
 
@@ -135,6 +125,27 @@ TEST(MemoryFile, RefusesToReplaceUnlessTold) {
   EXPECT_EQ(TempFolder::read(folder / "m"), before);
 }
 
+TEST(MemoryFile, PatternsAreFoundByName) {
+  const TempFolder folder;
+  const MemoryFile named(write_sample(folder));
+  EXPECT_EQ(named.find("z\xC3\xBCrich"), 1);
+  EXPECT_FALSE(named.find("1")) << "named patterns are not called by their number";
+  create_memory(folder / "n", source_of(kNumbers, 2));
+  const MemoryFile numbered(folder / "n");
+  EXPECT_EQ(numbered.find("2"), 2);
+  for (const char* id : {"3", "-1", "02", "+2", " 2", "2 ", "", "x", "99999999999999999999"}) {
+    EXPECT_FALSE(numbered.find(id)) << id;
+  }
+}
+
+TEST(MemoryFile, WhatAWriterHoldsIsNotReplaced) {
+  const TempFolder folder;
+  const std::string before = TempFolder::read(write_sample(folder));
+  const auto writer = open_for_changes(folder / "m");
+  EXPECT_ERROR(write_sample(folder), kIo, "another program is changing it");
+  EXPECT_EQ(TempFolder::read(folder / "m"), before);
+}
+
 TEST(MemoryFile, CancellingLeavesNothing) {
   const TempFolder folder;
   int asked = 0;
@@ -233,7 +244,7 @@ TEST(MemoryFile, LyingOffsetsOfIdsAreFound) {
   EXPECT_ERROR(open({0, 3, 1}, 1), kCorruptData, "ids.offsets");
   EXPECT_ERROR(open({-5, 1, 3}, 0), kCorruptData, "ids.offsets");
   EXPECT_ERROR(open({0, std::numeric_limits<std::int64_t>::max(), 3}, 0), kCorruptData, "offsets");
-  EXPECT_ERROR(open({0, 3}, 0), kCorruptData, "ids.offsets of type I64 [3]");
+  EXPECT_ERROR(open({0, 3}, 0), kCorruptData, "ids.offsets of type I64 [S + 1] for 2 patterns");
 }
 
 }  // namespace

@@ -1,0 +1,98 @@
+// Writes a few sound files for each target, so that no binary files need to be kept and all are of
+// the present format. usage: fuzz_seeds FOLDER
+#include <zlib.h>
+
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "hopfield/base/error.h"
+#include "hopfield/store/memory_writer.h"
+#include "hopfield/store/npy.h"
+#include "hopfield/store/safetensors.h"
+
+namespace {
+
+using namespace hopfield;  // NOLINT: a small program
+
+store::PatternSource two_patterns() {
+  store::PatternSource source;
+  source.num_patterns = 2;
+  source.depth = 3;
+  source.rows = [](std::int64_t first, std::int64_t count) {
+    return std::vector<double>(static_cast<std::size_t>(3 * count),
+                               0.5 + static_cast<double>(first));
+  };
+  return source;
+}
+
+void write_seeds(const std::string& root) {
+  std::filesystem::remove_all(root);
+  const auto folder = [&root](const std::string& target) {
+    std::filesystem::create_directories(root + "/" + target);
+    return root + "/" + target + "/";
+  };
+  const std::vector<float> floats = {1, -2.5f, 3e30f, 0, 5, 6};
+  const std::vector<std::int64_t> integers = {-1, 0, 1, 1'000'000'000'000};
+  const std::int64_t matrix[] = {2, 3}, row[] = {4};
+  store::write_npy<float>(folder("npy") + "matrix", floats, matrix);
+  store::write_npy<std::int64_t>(folder("npy") + "row", integers, row);
+
+  const std::vector<store::TensorData> tensors = {
+      store::tensor_data<float>("a", {2, 3}, floats),
+      store::tensor_data<std::int64_t>("b", {4}, integers)};
+  store::write_safetensors(folder("safetensors") + "two", tensors, {{"key", "value"}});
+  store::write_safetensors(folder("safetensors") + "none", {}, {});
+
+  const std::string table = "a,\"b \"\"c\"\"\"\n1,2\n-3e5,\"4\"\r\n";
+  atomic_write_file(folder("csv") + "table", table);
+  atomic_write_file(folder("csv") + "tabs", std::string_view("a\tb\n1\t2\n"));
+  const gzFile packed = ::gzopen((folder("csv") + "packed").c_str(), "wb");
+  const bool written =
+      packed != nullptr && ::gzwrite(packed, table.data(), static_cast<unsigned>(table.size())) > 0;
+  require(written && ::gzclose(packed) == Z_OK, "seeds", "expected to write a gzip file");
+
+  const std::vector<std::string> ids = {"x", "y"};
+  store::CreateMemoryOptions options;
+  options.ids = ids;
+  const std::string named = folder("memory") + "named", changed = folder("memory") + "changed";
+  store::create_memory(named, two_patterns(), options);
+  store::create_memory(changed, two_patterns());
+  store::MemoryWriter writer(changed);
+  writer.add(two_patterns(), ids);
+  writer.forget({ids.data(), 1});
+  writer.update({ids.data() + 1, 1}, [] {
+    store::PatternSource one = two_patterns();
+    one.num_patterns = 1;
+    return one;
+  }());
+
+  // For memory_log: two patterns of depth 2 are there. Forget pattern 1; update pattern 0; add "n".
+  const auto put = [](std::string& to, const auto& numbers) {
+    to.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]);
+  };
+  std::string log = {2, 2};
+  put(log, std::vector<std::int64_t>{1, 1});
+  log += {3, 3};
+  put(log, std::vector<std::int64_t>{1, 0});
+  put(log, std::vector<float>{7, 7});
+  log += {1, 6};
+  put(log, std::vector<std::int64_t>{1, 2, 0, 1, 'n'});
+  put(log, std::vector<float>{8, 9});
+  atomic_write_file(folder("memory_log") + "all", log);
+  atomic_write_file(folder("memory_log") + "forget", std::string_view(log).substr(0, 18));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    write_seeds(argc > 1 ? argv[1] : "seeds");
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
