@@ -257,6 +257,13 @@ void add_memory(CLI::App& program, Context& context) {
   add_create(noun, context);
   add_memory_changes(noun, context);
   add_memory_recall(noun, context);
+  add_memory_complete(noun, context);
+  add_memory_search(noun, context);
+  add_memory_calibrate(noun, context);
+  add_memory_ood(noun, context);
+  add_memory_dedup(noun, context);
+  add_memory_influence(noun, context);
+  add_memory_advise(noun, context);
   add_stat(noun, context);
   add_verify(noun, context);
 }

@@ -1,20 +1,19 @@
 #include "cli/memory_recall.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <iomanip>
 #include <iostream>
+#include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "cli/patterns.h"
 #include "hopfield/base/os.h"
 #include "hopfield/base/version.h"
-#include "hopfield/memory/advice.h"
+#include "hopfield/memory/complete.h"
 #include "hopfield/memory/retrieve.h"
 #include "hopfield/store/memory_file.h"
 #include "hopfield/store/npy.h"
@@ -22,23 +21,7 @@
 namespace hopfield::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr std::int64_t kBatch = 256;
 constexpr std::int64_t kShown = 20;  // cues in the table
-
-struct RecallArguments {
-  std::string memory, cue, output, json;
-  std::string beta = "auto", updates = "converge", expect = kExpectDefault;
-  double eps = 1e-4;
-  std::int64_t cap = 10000, top = 3;
-  bool verify = false;
-};
-
-struct Beta {
-  double value = 0;
-  std::string source = "given";
-};
 
 /// What one recall told about each cue, cue after cue.
 struct Recalled {
@@ -46,6 +29,11 @@ struct Recalled {
   std::vector<std::int64_t> top_index, size, steps;
   std::vector<StopReason> reason;
   std::int64_t num_top = 0;
+  std::optional<MatchThreshold> threshold;
+
+  bool matches(std::size_t cue) const {
+    return threshold->matches(short_number(energy_cue[cue]));  // as it is written
+  }
 
   explicit Recalled(std::int64_t cues, std::int64_t depth, std::int64_t wanted_top)
       : state(static_cast<std::size_t>(cues * depth)),
@@ -61,49 +49,31 @@ struct Recalled {
         num_top(wanted_top) {}
 };
 
-std::string_view reason_name(StopReason reason) {
-  switch (reason) {
-    case StopReason::kStepLimit:
-      return "step-limit";
-    case StopReason::kConverged:
-      return "converged";
-    case StopReason::kCycle:
-      return "cycle";
-    case StopReason::kCapped:
-      return "capped";
-    case StopReason::kEmpty:
-      return "empty";
+void ask(const PatternView& patterns, const PatternView& cues, double beta, std::int64_t updates,
+         const RecallArguments& a, Executor* executor, const AssociateOutputs<float>& out,
+         const RetrieveReport<float>& report) {
+  // N updates are N associations: the last one gives both the state and what is said about it.
+  const std::int64_t steps_max = updates < 0 ? -1 : updates - 1;
+  if (a.complete) {
+    CompleteOptions options;
+    options.update_steps_max = steps_max;
+    options.update_steps_eps = a.eps;
+    options.update_steps_cap = a.cap;
+    options.executor = executor;
+    complete(patterns, cues, beta, options, out, report);
+    return;
   }
-  return "?";
-}
-
-/// Number of updates asked for, -1 for "converge".
-std::int64_t parse_updates(const std::string& text) {
-  if (text == "converge") return -1;
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require(error == std::errc() && end == text.data() + text.size() && value >= 1, "--updates",
-          "expected a whole number >= 1 or 'converge', got '" + text + "'");
-  return value;
-}
-
-/// Given on the command line; 0 for "auto".
-double parse_beta(const std::string& text) {
-  if (text == "auto") return 0;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require(
-      error == std::errc() && end == text.data() + text.size() && std::isfinite(value) && value > 0,
-      "--beta", "expected a number > 0 or 'auto', got '" + text + "'");
-  return value;
-}
-
-Beta choose(double given, const store::MemoryFile& memory, const std::string& expect,
-            const Context& context) {
-  if (given > 0) return {given, "given"};
-  const BetaAdvice advice = advise_beta(
-      memory.patterns(), affordable_advice(memory, expect, context.stoppable_executor.get()));
-  return {advice.beta, std::string(beta_source_name(advice.source))};
+  Associations in;
+  in.stored = patterns;
+  in.states = cues;
+  in.beta = {&beta, 1};
+  UpdateOptions update;
+  update.update_steps_max = {&steps_max, 1};
+  update.update_steps_eps = {&a.eps, 1};
+  update.update_steps_cap = a.cap;
+  AssociateOptions options;
+  options.executor = executor;
+  retrieve(in, update, out, report, options);
 }
 
 /// Cues in batches, so that an interrupt is heard; no result depends on the batch.
@@ -113,22 +83,12 @@ Recalled recall(const store::MemoryFile& memory, const std::vector<float>& cues,
   const std::int64_t num_cues = static_cast<std::int64_t>(cues.size()) / depth;
   Recalled all(num_cues, depth, std::min(a.top, memory.num_patterns()));
   Progress progress("recalling", num_cues);
-  for (std::int64_t first = 0; first < num_cues; first += kBatch) {
+  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
     stop_if_cancelled(context);
     progress.update(first);
-    const std::int64_t count = std::min(kBatch, num_cues - first);
+    const std::int64_t count = std::min(kCueBatch, num_cues - first);
     const auto at = static_cast<std::size_t>(first), n = static_cast<std::size_t>(count);
     const auto part = [at, n](auto& values) { return std::span(values).subspan(at, n); };
-    Associations in;
-    in.stored = memory.patterns();
-    in.states = pattern_view(cues.data() + first * depth, count, depth);
-    in.beta = {&beta, 1};
-    // N updates are N associations: the last one gives both the state and what is said about it.
-    const std::int64_t steps_max = updates < 0 ? -1 : updates - 1;
-    UpdateOptions update;
-    update.update_steps_max = {&steps_max, 1};
-    update.update_steps_eps = {&a.eps, 1};
-    update.update_steps_cap = a.cap;
     AssociateOutputs<float> out;
     out.state = mutable_view(all.state.data() + first * depth, count, depth);
     out.energy = part(all.energy);
@@ -144,21 +104,11 @@ Recalled recall(const store::MemoryFile& memory, const std::vector<float>& cues,
     report.reason = part(all.reason);
     report.energies = part(all.energy_cue);
     report.num_energies = 1;
-    AssociateOptions options;
-    options.executor = context.stoppable_executor.get();
-    retrieve(in, update, out, report, options);
+    ask(memory.patterns(), pattern_view(cues.data() + first * depth, count, depth), beta, updates,
+        a, context.stoppable_executor.get(), out, report);
   }
   for (std::int64_t& steps : all.steps) ++steps;  // the last association updated, too
   return all;
-}
-
-/// The double that prints as shortly as the float does.
-double short_number(float value) {
-  char text[32];
-  const auto written = std::to_chars(text, text + sizeof text, value);
-  double result = value;
-  std::from_chars(text, written.ptr, result);
-  return result;
 }
 
 Json result_json(const Recalled& all, std::size_t cue, const store::MemoryFile& memory,
@@ -175,6 +125,8 @@ Json result_json(const Recalled& all, std::size_t cue, const store::MemoryFile& 
   json["lse"] = number(all.lse);
   json["entropy"] = number(all.entropy);
   json["metastable_size"] = all.size[cue];
+  json["regime"] = regime_name(regime(all.size[cue], memory.num_patterns()));
+  json["match"] = all.threshold ? Json(all.matches(cue)) : Json(nullptr);
   const auto k = static_cast<std::size_t>(all.num_top);
   json["largest"] = short_number(all.top[cue * k]);
   Json top = Json::array();
@@ -217,13 +169,17 @@ void print_table(const Recalled& all, const store::MemoryFile& memory, const Bet
             << " patterns of depth " << memory.depth() << "\n"
             << "beta     " << beta.value << " (" << beta.source << ")\n"
             << "updates  " << updates << "\n\n"
-            << "   cue  updates  stop              energy  metastable size  associations\n";
+            << "   cue  updates  stop              energy  metastable size  regime          "
+            << (all.threshold ? "match  " : "") << "associations\n";
   const auto k = static_cast<std::size_t>(all.num_top);
   const std::size_t shown = std::min<std::size_t>(all.steps.size(), kShown);
   for (std::size_t cue = 0; cue < shown; ++cue) {
     std::cout << std::setw(6) << cue << std::setw(9) << all.steps[cue] << "  " << std::left
               << std::setw(11) << reason_name(all.reason[cue]) << std::right << std::setw(13)
-              << all.energy[cue] << std::setw(17) << all.size[cue] << "  ";
+              << all.energy[cue] << std::setw(17) << all.size[cue] << "  " << std::left
+              << std::setw(14) << regime_name(regime(all.size[cue], memory.num_patterns())) << "  ";
+    if (all.threshold) std::cout << std::setw(7) << (all.matches(cue) ? "yes" : "no");
+    std::cout << std::right;
     for (std::size_t i = cue * k; i < (cue + 1) * k; ++i) {
       std::cout << (i > cue * k ? ", " : "") << memory.id(all.top_index[i]) << " " << all.top[i];
     }
@@ -234,29 +190,65 @@ void print_table(const Recalled& all, const store::MemoryFile& memory, const Bet
   }
 }
 
+/// Sets to NaN what the mask calls missing.
+void hide(const std::string& path, std::vector<float>& states, std::int64_t depth) {
+  const Rows mask = open_rows(path, "", true);
+  const auto cues = static_cast<std::int64_t>(states.size()) / depth;
+  if (mask.source.depth != depth ||
+      (mask.source.num_patterns != 1 && mask.source.num_patterns != cues)) {
+    fail(ErrorCode::kCorruptData, "memory complete",
+         "'" + path + "': expected a mask of shape [1, " + std::to_string(depth) + "] or [" +
+             std::to_string(cues) + ", " + std::to_string(depth) + "], got [" +
+             std::to_string(mask.source.num_patterns) + ", " + std::to_string(mask.source.depth) +
+             "]");
+  }
+  const std::vector<float> missing = read_rows(mask, 0, mask.source.num_patterns);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    if (missing[i % missing.size()] != 0) states[i] = std::numeric_limits<float>::quiet_NaN();
+  }
+}
+
+/// Beta is measured with the gaps of the cues themselves.
+Beta choose_beta_of(const RecallArguments& a, double given, const store::MemoryFile& memory,
+                    const std::vector<float>& states, const Context& context) {
+  AdviceOptions advice = affordable_advice(memory, a.beta.expect, context.stoppable_executor.get());
+  std::vector<std::uint8_t> missing;
+  if (a.complete && !states.empty()) {
+    const auto all = static_cast<std::int64_t>(states.size());
+    missing.resize(static_cast<std::size_t>(std::min(all, advice.num_cues * memory.depth())));
+    for (std::size_t i = 0; i < missing.size(); ++i) missing[i] = std::isnan(states[i]) ? 1 : 0;
+    advice.cue = CueKind::kMissing;
+    advice.missing = missing;
+  }
+  return choose_beta(given, memory, advice);
+}
+
+}  // namespace
+
 int run_recall(const RecallArguments& a, const Context& context) {
-  const double given_beta = parse_beta(a.beta);
+  const double given_beta = parse_beta(a.beta.beta);
   const std::int64_t updates = parse_updates(a.updates);
   require(a.output.empty() || (a.output.size() > 4 && a.output.ends_with(".npy")), "--output",
           "expected a name that ends in .npy, got '" + a.output + "'");
-  check_output(a.output, {a.memory, a.cue});
-  check_output(a.json, {a.memory, a.cue});
-  const store::MemoryFile memory(a.memory);
-  if (memory.num_patterns() == 0) {
-    fail(ErrorCode::kCorruptData, "memory recall",
-         "'" + a.memory + "': expected a memory with patterns, got an empty one");
-  }
-  const Rows cues = open_rows(a.cue, "", true);
-  if (cues.source.depth != memory.depth()) {
-    fail(ErrorCode::kCorruptData, "memory recall",
-         "'" + a.cue + "': expected cues of depth " + std::to_string(memory.depth()) +
-             " as the patterns of '" + a.memory + "', got depth " +
-             std::to_string(cues.source.depth));
-  }
-  const std::vector<float> states = read_finite(cues);
+  check_output(a.output, {a.paths.memory, a.paths.cue, a.mask, a.threshold});
+  check_output(a.json, {a.paths.memory, a.paths.cue, a.mask, a.threshold});
+  const store::MemoryFile memory = open_memory(a.paths.memory);
+  const Missing missing = a.complete ? Missing::kAllow : Missing::kRefuse;
+  const Rows cues = open_cues(a.paths.cue, memory, missing);
+  std::vector<float> states = read_rows(cues, 0, cues.source.num_patterns, missing);
+  if (!a.mask.empty()) hide(a.mask, states, memory.depth());
   if (a.verify) memory.verify();
-  const Beta beta = choose(given_beta, memory, a.expect, context);
-  const Recalled all = recall(memory, states, beta.value, updates, a, context);
+  std::optional<Threshold> threshold;
+  if (!a.threshold.empty()) {
+    threshold = read_threshold(a.threshold, memory);
+    require(given_beta == 0 || given_beta == threshold->beta, "--beta",
+            "expected the beta of the threshold, " + std::to_string(threshold->beta) + ", got " +
+                a.beta.beta + "; leave --beta away");
+  }
+  const Beta beta = threshold ? Beta{threshold->beta, "threshold"}
+                              : choose_beta_of(a, given_beta, memory, states, context);
+  Recalled all = recall(memory, states, beta.value, updates, a, context);
+  if (threshold) all.threshold = threshold->match;
   const std::int64_t num_cues = cues.source.num_patterns;
   const std::int64_t num_converged =
       std::count(all.reason.begin(), all.reason.end(), StopReason::kConverged);
@@ -265,7 +257,7 @@ int run_recall(const RecallArguments& a, const Context& context) {
     store::write_npy<float>(a.output, all.state, shape);
   }
   if (!a.json.empty()) {
-    Json head = {{"memory", a.memory},
+    Json head = {{"memory", a.paths.memory},
                  {"num_patterns", memory.num_patterns()},
                  {"depth", memory.depth()},
                  {"beta", beta.value},
@@ -274,6 +266,7 @@ int run_recall(const RecallArguments& a, const Context& context) {
                  {"eps", a.eps},
                  {"num_cues", num_cues},
                  {"num_converged", updates < 0 ? Json(num_converged) : Json(nullptr)},
+                 {"threshold", threshold ? Json(threshold->match.energy) : Json(nullptr)},
                  {"hopfield", version()}};
     write_results(a.json, std::move(head), all, memory, updates < 0);
   }
@@ -286,7 +279,27 @@ int run_recall(const RecallArguments& a, const Context& context) {
   return kOk;
 }
 
-}  // namespace
+void add_recall_options(CLI::App& command, Context& context, RecallArguments& arguments) {
+  command
+      .add_option("--updates", arguments.updates,
+                  "How many updates; 'converge' goes on until a state stands still and exits 4 if "
+                  "one does not")
+      ->type_name("N|converge")
+      ->capture_default_str();
+  add_number(command, "--eps", arguments.eps,
+             arguments.complete
+                 ? "Converged: the state moved by no more than this share of its length"
+                 : "Converged: no association changed by more than this",
+             1e-12, 1);
+  add_whole_number(command, "--cap", arguments.cap, "Most updates of 'converge'", 1);
+  add_whole_number(command, "--top", arguments.top, "How many associations to tell", 1, 1000);
+  command.add_option("-o,--output", arguments.output, "Write the recalled states (NPY, f32)")
+      ->type_name("FILE");
+  command.add_option("--json", arguments.json, "Write everything as JSON; - is standard output")
+      ->type_name("FILE");
+  command.add_flag("--verify", arguments.verify, "Compare the memory's checksums first");
+  add_threads(command, context);
+}
 
 void add_memory_recall(CLI::App& noun, Context& context) {
   const auto a = std::make_shared<RecallArguments>();
@@ -294,38 +307,18 @@ void add_memory_recall(CLI::App& noun, Context& context) {
       noun, context, "recall", "Recall the stored patterns that cues resemble",
       {"hopfield memory recall memory.safetensors --cue cue.npy",
        "hopfield memory recall memory.safetensors --cue cue.npy --beta 8 --updates 1 -o states.npy",
-       "hopfield memory recall memory.safetensors --cue cue.npy --top 5 --json recall.json"},
+       "hopfield memory recall memory.safetensors --cue cue.npy --top 5 --json recall.json",
+       "hopfield memory recall memory.safetensors --cue cue.npy --threshold threshold.json"},
       [a, &context] { return run_recall(*a, context); });
-  command.add_option("memory", a->memory, "A memory")->type_name("FILE")->required();
+  add_question(command, a->paths,
+               "States to start from, one a row: NPY, CSV or TSV, plain or gz; of the patterns' "
+               "depth");
+  add_beta(command, a->beta);
   command
-      .add_option("--cue", a->cue,
-                  "States to start from, one a row: NPY, CSV or TSV, plain or gz; of the patterns' "
-                  "depth")
-      ->type_name("FILE")
-      ->required();
-  command
-      .add_option("--beta", a->beta,
-                  "Inverse temperature > 0: large recalls single patterns, small averages; 'auto' "
-                  "measures on the patterns which one serves (memory stat shows how)")
-      ->type_name("B|auto")
-      ->capture_default_str();
-  add_expect(command, a->expect);
-  command
-      .add_option("--updates", a->updates,
-                  "How many updates; 'converge' goes on until a state stands still and exits 4 if "
-                  "one does not")
-      ->type_name("N|converge")
-      ->capture_default_str();
-  add_number(command, "--eps", a->eps, "Converged: no association changed by more than this", 1e-12,
-             1);
-  add_whole_number(command, "--cap", a->cap, "Most updates of 'converge'", 1);
-  add_whole_number(command, "--top", a->top, "How many associations to tell", 1, 1000);
-  command.add_option("-o,--output", a->output, "Write the recalled states (NPY, f32)")
+      .add_option("--threshold", a->threshold,
+                  "What memory calibrate wrote: tells which cues match no pattern")
       ->type_name("FILE");
-  command.add_option("--json", a->json, "Write everything as JSON; - is standard output")
-      ->type_name("FILE");
-  command.add_flag("--verify", a->verify, "Compare the memory's checksums first");
-  add_threads(command, context);
+  add_recall_options(command, context, *a);
 }
 
 }  // namespace hopfield::cli

@@ -8,6 +8,7 @@
 #include "hopfield/base/error.h"
 #include "hopfield/base/os.h"
 #include "hopfield/store/csv.h"
+#include "hopfield/store/fvecs.h"
 #include "hopfield/store/npy.h"
 
 namespace hopfield::cli {
@@ -28,6 +29,13 @@ bool is_table(const std::string& path) {
 
 std::string shape_error(const std::string& path, const std::string& got) {
   return "'" + path + "': expected numbers of shape [rows, depth], got " + got;
+}
+
+std::function<std::string(std::int64_t, std::int64_t)> counted_from_0(const std::string& path) {
+  return [path](std::int64_t row, std::int64_t column) {
+    return "'" + path + "', row " + std::to_string(row) + ", column " + std::to_string(column) +
+           " (counted from 0)";
+  };
 }
 
 Rows open_npy(const std::string& path, bool single) {
@@ -53,14 +61,19 @@ Rows open_npy(const std::string& path, bool single) {
     return one ? (count == 1 ? file->read<double>() : std::vector<double>())
                : file->read_rows<double>(first, count);
   };
-  rows.source.where = [path](std::int64_t row, std::int64_t column) {
-    return "'" + path + "', row " + std::to_string(row) + ", column " + std::to_string(column) +
-           " (counted from 0)";
-  };
+  rows.source.where = counted_from_0(path);
   return rows;
 }
 
-Rows open_table(const std::string& path, const std::string& id_column) {
+double number_of(const store::CsvReader& reader, std::size_t column, Missing missing) {
+  const std::string_view cell = reader.text(column);
+  if (missing == Missing::kAllow && (cell.empty() || cell == "nan" || cell == "NaN")) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return reader.number(column);
+}
+
+Rows open_table(const std::string& path, const std::string& id_column, Missing missing) {
   store::CsvReader reader(path);
   constexpr auto kNone = std::numeric_limits<std::size_t>::max();
   const std::size_t id = id_column.empty() ? kNone : reader.column(id_column);
@@ -74,7 +87,7 @@ Rows open_table(const std::string& path, const std::string& id_column) {
   Rows rows;
   const auto values = std::make_shared<std::vector<double>>();
   while (reader.next()) {
-    for (const std::size_t column : numbers) values->push_back(reader.number(column));
+    for (const std::size_t column : numbers) values->push_back(number_of(reader, column, missing));
     if (id != kNone) rows.ids.emplace_back(reader.text(id));
   }
   const auto depth = static_cast<std::int64_t>(numbers.size());
@@ -93,30 +106,52 @@ Rows open_table(const std::string& path, const std::string& id_column) {
   return rows;
 }
 
+Rows open_fvecs(const std::string& path) {
+  const auto file = std::make_shared<store::FvecsFile>(path);
+  if (file->depth() == 0) {
+    fail(ErrorCode::kCorruptData, "fvecs", "'" + path + "': expected vectors, got an empty file");
+  }
+  Rows rows;
+  rows.source.num_patterns = file->num_vectors();
+  rows.source.depth = file->depth();
+  rows.source.rows = [file](std::int64_t first, std::int64_t count) {
+    return file->read_rows(first, count);
+  };
+  rows.source.where = counted_from_0(path);
+  return rows;
+}
+
 }  // namespace
 
-Rows open_rows(const std::string& path, const std::string& id_column, bool single) {
-  if (is_table(path)) return open_table(path, id_column);
+Rows open_rows(const std::string& path, const std::string& id_column, bool single,
+               Missing missing) {
+  if (path == "-") return open_table("/dev/stdin", id_column, missing);
+  if (is_table(path)) return open_table(path, id_column, missing);
+  if (ends_with(path, ".fvecs") && id_column.empty()) return open_fvecs(path);
   if (!ends_with(path, ".npy")) {
     // The system's complaint about a missing file comes before ours about its name.
     (void)InputFile(path);
     fail(ErrorCode::kInvalidArgument, "read",
-         "expected a file named .npy, .csv, .tsv, .csv.gz or .tsv.gz, got '" + path + "'");
+         "expected a file named .npy, .csv, .tsv, .csv.gz, .tsv.gz or .fvecs, or - (a CSV from "
+         "standard input), got '" +
+             path + "'");
   }
   require(id_column.empty(), "--id-column", "expected a CSV or TSV file, got '" + path + "'");
   return open_npy(path, single);
 }
 
-std::vector<float> read_finite(const Rows& rows) {
+std::vector<float> read_rows(const Rows& rows, std::int64_t first, std::int64_t count,
+                             Missing missing) {
   const store::PatternSource& source = rows.source;
-  const std::vector<double> numbers = source.rows(0, source.num_patterns);
+  const std::vector<double> numbers = source.rows(first, count);
   std::vector<float> result(numbers.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     result[i] = static_cast<float>(numbers[i]);
     if (std::isfinite(result[i])) continue;
+    if (missing == Missing::kAllow && std::isnan(numbers[i])) continue;
     const auto at = static_cast<std::int64_t>(i);
     fail(ErrorCode::kCorruptData, "read",
-         source.where(at / source.depth, at % source.depth) +
+         source.where(first + at / source.depth, at % source.depth) +
              ": expected a finite number within the range of f32, got " +
              (std::isnan(numbers[i]) ? std::string("NaN") : std::to_string(numbers[i])));
   }

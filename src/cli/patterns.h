@@ -17,10 +17,18 @@ struct Rows {
   std::vector<std::string> ids;  ///< of the id column, if one was named
 };
 
-/// Opens an NPY file (dimensions after the first are flattened) or a CSV / TSV table, plain or gz.
-/// `id_column` names a column of text. A one-dimensional NPY is one row if `single` allows it.
-/// Errors: kIo, kCorruptData, kInvalidArgument naming the file.
-Rows open_rows(const std::string& path, const std::string& id_column, bool single);
+/// What NaN, or an empty cell or "nan" in a table, means.
+enum class Missing : std::uint8_t {
+  kRefuse,  ///< bad data
+  kAllow,   ///< a number that is not known; it comes as NaN
+};
+
+/// Opens an NPY file (dimensions after the first are flattened), an fvecs file or a CSV / TSV
+/// table, plain or gz; "-" is a CSV from standard input. `id_column` names a column of text. A
+/// one-dimensional NPY is one row if `single` allows it. Errors: kIo, kCorruptData,
+/// kInvalidArgument naming the file.
+Rows open_rows(const std::string& path, const std::string& id_column, bool single,
+               Missing missing = Missing::kRefuse);
 
 /// PATTERNS, --ids FILE and --id-column NAME: patterns with or without names.
 struct NamedRows {
@@ -30,8 +38,10 @@ void add_named_rows(CLI::App& command, NamedRows& arguments);
 /// Errors: as open_rows and read_ids.
 Rows open_named_rows(const NamedRows& arguments);
 
-/// All rows as f32. Errors: kCorruptData naming row and column of a number that is not finite.
-std::vector<float> read_finite(const Rows& rows);
+/// Rows [first, first + count) as f32. Errors: kCorruptData naming row and column of a number that
+/// is not finite; NaN passes if `missing` allows it.
+std::vector<float> read_rows(const Rows& rows, std::int64_t first, std::int64_t count,
+                             Missing missing = Missing::kRefuse);
 
 /// One id a line. Errors: kIo.
 std::vector<std::string> read_ids(const std::string& path);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hopfield/base/error.h"
+#include "hopfield/memory/complete.h"
 #include "hopfield/memory/retrieve.h"
 #include "memory/pattern_rows.h"
 #include "memory/seeded.h"
@@ -27,6 +28,12 @@ void check(const PatternView& patterns, const AdviceOptions& options) {
   in_range(options.noise >= 0 && std::isfinite(options.noise), "noise >= 0", options.noise);
   in_range(options.hidden_fraction >= 0 && options.hidden_fraction <= 1,
            "hidden_fraction in [0, 1]", options.hidden_fraction);
+  if (options.cue == CueKind::kMissing) {
+    const auto entries = static_cast<std::int64_t>(options.missing.size());
+    require(entries > 0 && patterns.depth > 0 && entries % patterns.depth == 0, kOp,
+            "expected missing to hold rows of " + std::to_string(patterns.depth) +
+                " entries, got " + std::to_string(entries) + " entries");
+  }
   in_range(options.num_cues >= 1, "num_cues >= 1", static_cast<double>(options.num_cues));
   in_range(options.tolerance > 0, "tolerance > 0", options.tolerance);
   in_range(options.wanted > 0 && options.wanted <= 1, "wanted in (0, 1]", options.wanted);
@@ -46,7 +53,9 @@ std::vector<double> grid(const BetaAdvice& advice, const AdviceOptions& options)
   if (!options.betas.empty()) return options.betas;
   double low = advice.beta_global, high = advice.beta_sharp;
   double least = 10 * low, most = 1e6 * low;
-  if (options.similarity == Similarity::kNegativeSquaredDistance) {
+  if (options.cue == CueKind::kMissing) {
+    high = most;  // separations of whole patterns say little about those of a part
+  } else if (options.similarity == Similarity::kNegativeSquaredDistance) {
     // beta |x - xi|^2 weighs like a dot product at 2 beta; separations are half squared distances.
     low /= 2;
     high = most;
@@ -76,7 +85,7 @@ class Trials {
     cues_.resize(chosen_.size() * depth());
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
       internal::load_row(patterns, chosen_[i], 0, cues_.data() + i * depth());
-      damage(cues_.data() + i * depth(), random);
+      damage(cues_.data() + i * depth(), i, random);
     }
   }
 
@@ -86,29 +95,41 @@ class Trials {
     std::vector<T> state(cues_.size()), largest(chosen_.size());
     std::vector<std::int64_t> largest_index(chosen_.size()), size(chosen_.size()),
         steps(chosen_.size());
-    Associations in;
-    in.stored = patterns_;
-    in.states = pattern_view(cues_.data(), count(), patterns_.depth);
-    in.beta = {&beta, 1};
-    in.similarity = options_.similarity;
-    UpdateOptions update;
-    update.update_steps_max = {&options_.update_steps, 1};
     AssociateOutputs<T> out;
     out.state = mutable_view(state.data(), count(), patterns_.depth);
     out.largest_index = largest_index;
     out.metastable_size = size;
     RetrieveReport<T> report;
     report.steps = steps;
-    AssociateOptions associate_options;
-    associate_options.executor = options_.executor;
-    retrieve(in, update, out, report, associate_options);
+    recall(beta, out, report);
     return summary(beta, state, largest_index, size, steps);
   }
 
  private:
   std::size_t depth() const { return index(patterns_.depth); }
 
-  void damage(T* cue, internal::Seeded& random) const {
+  void recall(double beta, const AssociateOutputs<T>& out, const RetrieveReport<T>& report) const {
+    const PatternView cues = pattern_view(cues_.data(), count(), patterns_.depth);
+    if (options_.cue == CueKind::kMissing) {
+      CompleteOptions complete_options;
+      complete_options.update_steps_max = options_.update_steps;
+      complete_options.executor = options_.executor;
+      complete(patterns_, cues, beta, complete_options, out, report);
+      return;
+    }
+    Associations in;
+    in.stored = patterns_;
+    in.states = cues;
+    in.beta = {&beta, 1};
+    in.similarity = options_.similarity;
+    UpdateOptions update;
+    update.update_steps_max = {&options_.update_steps, 1};
+    AssociateOptions associate_options;
+    associate_options.executor = options_.executor;
+    retrieve(in, update, out, report, associate_options);
+  }
+
+  void damage(T* cue, std::size_t i, internal::Seeded& random) const {
     const auto hidden = static_cast<std::int64_t>(
         std::llround(options_.hidden_fraction * static_cast<double>(patterns_.depth)));
     switch (options_.cue) {
@@ -125,6 +146,13 @@ class Trials {
         return;
       case CueKind::kCovered:
         std::fill(cue + (patterns_.depth - hidden), cue + patterns_.depth, T{0});
+        return;
+      case CueKind::kMissing:
+        for (std::size_t k = 0; k < depth(); ++k) {
+          if (options_.missing[(i * depth() + k) % options_.missing.size()] != 0) {
+            cue[k] = std::numeric_limits<T>::quiet_NaN();
+          }
+        }
         return;
     }
   }
@@ -248,6 +276,27 @@ BetaAdvice advise_beta(const PatternView& patterns, const AdviceOptions& options
   }
   recommend(options, advice);
   return advice;
+}
+
+std::vector<BetaTrial> damage_trials(const PatternView& patterns, double beta,
+                                     std::span<const double> amounts,
+                                     const PatternStatistics& statistics,
+                                     const AdviceOptions& options) {
+  constexpr std::string_view kDamage = "damage_trials";
+  require(options.cue != CueKind::kMissing, kDamage,
+          "expected noisy, hidden or covered cues, got cues with given gaps");
+  require(beta > 0 && std::isfinite(beta), kDamage,
+          "expected beta > 0 and finite, got " + std::to_string(beta));
+  std::vector<BetaTrial> trials;
+  for (const double amount : amounts) {
+    AdviceOptions damaged = options;
+    (options.cue == CueKind::kNoisy ? damaged.noise : damaged.hidden_fraction) = amount;
+    check(patterns, damaged);
+    trials.push_back(patterns.dtype == DType::kF64
+                         ? Trials<double>(patterns, damaged, statistics).at(beta)
+                         : Trials<float>(patterns, damaged, statistics).at(beta));
+  }
+  return trials;
 }
 
 double choose_beta(const PatternView& patterns, const AdviceOptions& options) {

@@ -97,6 +97,19 @@ double retrieval_error_bound(double beta, double separation, double radius, doub
   return 2 * (num_patterns - 1) * norm_max * std::exp(-beta * (separation - 2 * radius * norm_max));
 }
 
+double beta_for_error(double error, double separation, double radius, double num_patterns,
+                      double norm_max) {
+  constexpr std::string_view op = "beta_for_error";
+  require_positive(error, op, "error");
+  require(norm_max >= 0, op, "expected norm_max >= 0, got " + std::to_string(norm_max));
+  require(radius >= 0, op, "expected radius >= 0, got " + std::to_string(radius));
+  require_patterns(num_patterns, op);
+  const double at_zero = 2 * (num_patterns - 1) * norm_max;  // the bound at beta = 0
+  if (at_zero <= error) return 0;
+  const double slope = separation - 2 * radius * norm_max;
+  return slope > 0 ? std::log(at_zero / error) / slope : kInfinity;
+}
+
 namespace {
 
 void check_sphere(std::string_view op, double beta, double k, std::int64_t depth, double p) {

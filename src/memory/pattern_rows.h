@@ -1,9 +1,11 @@
 #ifndef HOPFIELD_SRC_MEMORY_PATTERN_ROWS_H_
 #define HOPFIELD_SRC_MEMORY_PATTERN_ROWS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <vector>
 
 #include "hopfield/base/view.h"
 
@@ -62,6 +64,12 @@ void load_row(const PatternView& view, std::int64_t row, std::int64_t head, T* o
     case DType::kF16:
       return load_elements<F16>(from, view.depth, out);
   }
+}
+
+inline double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
+  return sum;
 }
 
 }  // namespace hopfield::internal

@@ -13,17 +13,13 @@
 namespace hopfield {
 namespace {
 
+using internal::dot;
+
 constexpr std::string_view kOp = "pattern_statistics";
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
-}
-
-double dot(const std::vector<double>& a, const std::vector<double>& b) {
-  double sum = 0;
-  for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
-  return sum;
 }
 
 std::uint64_t mix(std::uint64_t h) {

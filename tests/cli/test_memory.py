@@ -200,9 +200,9 @@ class Create(MemoryTest):
 
 class Recall(MemoryTest):
     KEYS = ["memory", "num_patterns", "depth", "beta", "beta_source", "updates", "eps", "num_cues",
-            "num_converged", "hopfield", "results"]
+            "num_converged", "threshold", "hopfield", "results"]
     RESULT_KEYS = ["cue", "steps", "stop", "converged", "energy", "energy_cue", "lse", "entropy",
-                   "metastable_size", "largest", "top", "state"]
+                   "metastable_size", "regime", "match", "largest", "top", "state"]
 
     def setUp(self):
         super().setUp()
@@ -465,6 +465,9 @@ class Examples(MemoryTest):
                         path.unlink()
                     self.write_npy("patterns.npy", PATTERNS, [3, DEPTH])
                     self.write_npy("cue.npy", CUES, [2, DEPTH])
+                    self.write("threshold.json", json.dumps({"format": "hopfield.threshold", "num_patterns": 3, "depth": DEPTH,
+                                                             "beta": 8, "energy": 1, "false_recall_bound": 0.1,
+                                                             "num_held_back": 9}))
                     self.write("names.txt", "a\nb\nc\n")
                     self.write("table.csv", "name,x,y\na,1,2\nb,3,4\n")
                     if command != "create":

@@ -2,6 +2,7 @@
 #define HOPFIELD_MEMORY_ADVICE_H_
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -60,6 +61,7 @@ enum class CueKind : std::uint8_t {
   kNoisy,    ///< Gaussian noise of length about `noise` * spread is added
   kHidden,   ///< a seeded choice of `hidden_fraction` of its components is set to 0
   kCovered,  ///< its last `hidden_fraction` of components are set to 0 (half a picture)
+  kMissing,  ///< components are missing as `missing` says, and `complete` fills them in
 };
 
 struct AdviceOptions {
@@ -68,7 +70,10 @@ struct AdviceOptions {
   CueKind cue = CueKind::kNoisy;
   double noise = 0.5;            ///< >= 0, length of the noise in units of the spread
   double hidden_fraction = 0.5;  ///< in [0, 1]
-  std::int64_t num_cues = 256;   ///< at most this many patterns are recalled, >= 1; a seeded sample
+  /// For kMissing, which ignores `similarity`: [n, depth], n >= 1, non-zero = missing; cue i takes
+  /// row i modulo n.
+  std::span<const std::uint8_t> missing;
+  std::int64_t num_cues = 256;  ///< at most this many patterns are recalled, >= 1; a seeded sample
   /// As UpdateOptions::update_steps_max: so many updates, then the association that is the result.
   std::int64_t update_steps = 3;
   /// Recovered = the result lies within tolerance * spread of the pattern AND its largest
@@ -124,6 +129,15 @@ struct BetaAdvice {
 /// as for pattern_statistics, S >= 1. Costs num_betas * (update_steps + 1) * num_cues * S * depth.
 /// Errors: kInvalidArgument (options out of range, no pattern, not finite).
 BetaAdvice advise_beta(const PatternView& patterns, const AdviceOptions& options = {});
+
+/// Recall at one beta over growing damage: for each amount a trial as those of advise_beta, with
+/// the amount as `noise` (kNoisy) or `hidden_fraction` (kHidden, kCovered). `statistics` is that of
+/// advise_beta on the same patterns. Errors: as advise_beta; kInvalidArgument for kMissing, beta <=
+/// 0.
+std::vector<BetaTrial> damage_trials(const PatternView& patterns, double beta,
+                                     std::span<const double> amounts,
+                                     const PatternStatistics& statistics,
+                                     const AdviceOptions& options = {});
 
 /// advise_beta(...).beta: what `auto` means. Finite and > 0.
 double choose_beta(const PatternView& patterns, const AdviceOptions& options = {});

@@ -34,6 +34,11 @@ double certified_radius(StorageCriterion criterion, double beta, double num_patt
 double retrieval_error_bound(double beta, double separation, double radius, double num_patterns,
                              double norm_max);
 
+/// Smallest beta >= 0 from which on retrieval_error_bound is at most `error` (> 0): log(2 (N-1) M /
+/// error) / (Delta_i - 2 r M). +inf if Delta_i <= 2 r M and there is a rival.
+double beta_for_error(double error, double separation, double radius, double num_patterns,
+                      double norm_max);
+
 /// How many random patterns on the sphere of radius K sqrt(d-1) are stored with probability 1 - p.
 /// Source: arXiv:2008.02217, theorem 3.
 struct GuaranteedCapacity {

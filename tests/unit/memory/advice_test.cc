@@ -367,5 +367,29 @@ TEST(Advice, SaysWhatIsWrong) {
             std::string::npos);
 }
 
+TEST(Advice, GrowingDamageIsTheTrialOfEachAmount) {
+  Numbers numbers(61);
+  const std::vector<float> x = numbers.vector<float>(200 * 12);
+  const PatternView patterns = pattern_view(x.data(), 200, 12);
+  for (const CueKind cue : {CueKind::kNoisy, CueKind::kCovered}) {
+    AdviceOptions options;
+    options.cue = cue;
+    const BetaAdvice advice = advise_beta(patterns, options);
+    const std::vector<double> amounts = {0, 0.5, 1};
+    const std::vector<BetaTrial> got =
+        damage_trials(patterns, advice.beta, amounts, advice.statistics, options);
+    ASSERT_EQ(got.size(), 3U);
+    // Without damage the cue is the pattern; 0.5 is what advise_beta itself tried.
+    EXPECT_GE(got[0].identified, got[2].identified);
+    EXPECT_EQ(got[1].recovered, advice.recovered);
+    EXPECT_LT(got[2].identified, 0.95);
+  }
+  AdviceOptions gaps;
+  gaps.cue = CueKind::kMissing;
+  EXPECT_THROW(damage_trials(patterns, 1, std::vector<double>{0.5}, {}, gaps), Error);
+  EXPECT_THROW(damage_trials(patterns, 0, std::vector<double>{0.5}, {}), Error);
+  EXPECT_THROW(damage_trials(patterns, 1, std::vector<double>{-1}, {}), Error);
+}
+
 }  // namespace
 }  // namespace hopfield

@@ -112,6 +112,17 @@ TEST(Bounds, EdgesOfTheFormulas) {
   EXPECT_EQ(retrieval_error_bound(1, 0.5, 0.1, 1, 1), 0);
 }
 
+TEST(Bounds, BetaForAnErrorIsWhereTheBoundFallsToIt) {
+  for (const double error : {1e-6, 0.1, 3.0}) {
+    const double beta = beta_for_error(error, 1.4, 0.05, 1000, 2);
+    EXPECT_NEAR(retrieval_error_bound(beta, 1.4, 0.05, 1000, 2), error, 1e-12 * error);
+  }
+  EXPECT_EQ(beta_for_error(0.1, 0.4, 0.1, 1000, 2), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(beta_for_error(0.1, -1, 0, 1, 2), 0);
+  EXPECT_EQ(beta_for_error(5, 0.1, 0, 2, 2), 0);
+  EXPECT_THROW(beta_for_error(0, 1, 0, 10, 1), Error);
+}
+
 TEST(Bounds, SayWhatIsWrong) {
   const auto error = [](const auto& call) -> std::string {
     try {

@@ -1,0 +1,78 @@
+#ifndef HOPFIELD_SRC_CLI_MEMORY_ANSWERS_H_
+#define HOPFIELD_SRC_CLI_MEMORY_ANSWERS_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/common.h"
+#include "cli/patterns.h"
+#include "hopfield/base/os.h"
+#include "hopfield/memory/retrieve.h"
+#include "hopfield/store/memory_file.h"
+
+// What the commands that ask a memory share.
+namespace hopfield::cli {
+
+using Json = nlohmann::ordered_json;
+
+/// How many cues are read and answered at a time, so that an interrupt is heard and memory stays
+/// bounded; no result depends on it.
+constexpr std::int64_t kCueBatch = 256;
+
+/// The positional argument MEMORY and --cue FILE.
+struct QuestionPaths {
+  std::string memory, cue;
+};
+void add_question(CLI::App& command, QuestionPaths& paths, const std::string& cue_help);
+
+/// Opens a memory. Errors: as store::MemoryFile; kCorruptData if it is empty.
+store::MemoryFile open_memory(const std::string& path);
+
+/// Opens cues for a memory. Errors: as open_rows; kCorruptData if their depth is another one.
+Rows open_cues(const std::string& path, const store::MemoryFile& memory,
+               Missing missing = Missing::kRefuse);
+
+/// --beta and --expect.
+struct BetaArguments {
+  std::string beta = "auto", expect = kExpectDefault;
+};
+void add_beta(CLI::App& command, BetaArguments& arguments);
+
+struct Beta {
+  double value = 0;
+  std::string source = "given";
+};
+/// The number given on the command line; 0 for "auto". Errors: kInvalidArgument.
+double parse_beta(const std::string& text);
+/// `given`, or, where that is 0, what advise_beta measures on the memory.
+Beta choose_beta(double given, const store::MemoryFile& memory, const AdviceOptions& advice);
+
+/// --updates: number of updates asked for, -1 for "converge".
+std::int64_t parse_updates(const std::string& text);
+std::string_view reason_name(StopReason reason);
+
+/// The double that prints as shortly as the float does.
+double short_number(float value);
+
+/// A cell of a CSV, quoted where it must be.
+std::string csv_text(const std::string& text);
+
+/// Lines as they come: a file that appears when complete, or standard output for "-".
+class LineOutput {
+ public:
+  explicit LineOutput(const std::string& path);
+  void write(std::string_view text);
+  void commit();
+
+ private:
+  std::unique_ptr<AtomicFile> file_;
+};
+
+}  // namespace hopfield::cli
+
+#endif  // HOPFIELD_SRC_CLI_MEMORY_ANSWERS_H_

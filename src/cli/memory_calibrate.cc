@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/memory_recall.h"
+#include "hopfield/base/error.h"
+#include "hopfield/base/os.h"
+#include "hopfield/base/version.h"
+
+namespace hopfield::cli {
+namespace {
+
+constexpr const char* kFormat = "hopfield.threshold";
+
+struct CalibrateArguments {
+  std::string memory, held_back, known, output;
+  BetaArguments beta;
+  double rate = 0.01;
+  bool force = false;
+};
+
+/// Energies of cues as `recall` tells them (energy_cue).
+std::vector<double> cue_energies(const store::MemoryFile& memory, const Rows& cues, double beta,
+                                 const Context& context) {
+  std::vector<double> energies;
+  const std::int64_t num_cues = cues.source.num_patterns;
+  Progress progress("measuring", num_cues);
+  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
+    stop_if_cancelled(context);
+    progress.update(first);
+    const std::int64_t count = std::min(kCueBatch, num_cues - first);
+    const std::vector<float> states = read_rows(cues, first, count);
+    std::vector<float> energy(static_cast<std::size_t>(count));
+    Associations in;
+    in.stored = memory.patterns();
+    in.states = pattern_view(states.data(), count, memory.depth());
+    in.beta = {&beta, 1};
+    AssociateOutputs<float> out;
+    out.energy = energy;
+    AssociateOptions options;
+    options.executor = context.stoppable_executor.get();
+    associate(in, out, options);
+    for (const float value : energy) energies.push_back(short_number(value));
+  }
+  return energies;
+}
+
+int run_calibrate(const CalibrateArguments& a, const Context& context) {
+  const double given_beta = parse_beta(a.beta.beta);
+  check_new_output(a.output, {a.memory, a.held_back, a.known}, a.force);
+  const store::MemoryFile memory = open_memory(a.memory);
+  const Rows held_back = open_cues(a.held_back, memory);
+  const Beta beta =
+      choose_beta(given_beta, memory,
+                  affordable_advice(memory, a.beta.expect, context.stoppable_executor.get()));
+  const MatchThreshold threshold =
+      calibrate_match(cue_energies(memory, held_back, beta.value, context), a.rate);
+  Json json = {{"format", kFormat},
+               {"version", 1},
+               {"num_patterns", memory.num_patterns()},
+               {"depth", memory.depth()},
+               {"beta", beta.value},
+               {"beta_source", beta.source},
+               {"energy", threshold.energy},
+               {"false_recall", a.rate},
+               {"false_recall_bound", threshold.false_recall_bound},
+               {"num_held_back", threshold.num_held_back},
+               {"hopfield", version()}};
+  std::cout << std::setprecision(6) << "memory     " << memory.path() << ": "
+            << memory.num_patterns() << " patterns of depth " << memory.depth() << "\n"
+            << "beta       " << beta.value << " (" << beta.source << ")\n"
+            << "threshold  energy below " << threshold.energy << " is a match; of "
+            << threshold.num_held_back
+            << " held-back cues, a new one like them matches with chance "
+            << threshold.false_recall_bound << " at most\n";
+  if (!a.known.empty()) {
+    const std::vector<double> known =
+        cue_energies(memory, open_cues(a.known, memory), beta.value, context);
+    const auto matched = std::count_if(known.begin(), known.end(),
+                                       [&](double energy) { return threshold.matches(energy); });
+    json["num_known"] = known.size();
+    json["num_known_matched"] = matched;
+    std::cout << "known      " << matched << " of " << known.size() << " match\n";
+  }
+  write_json(a.output, json);
+  return kOk;
+}
+
+}  // namespace
+
+Threshold read_threshold(const std::string& path, const store::MemoryFile& memory) {
+  const auto damaged = [&path](const std::string& what) {
+    fail(ErrorCode::kCorruptData, "threshold", "'" + path + "': " + what);
+  };
+  const MappedFile file(path);
+  const auto* text = reinterpret_cast<const char*>(file.bytes().data());
+  const Json json = Json::parse(text, text + file.bytes().size(), nullptr, false);
+  if (!json.is_object() || json.value("format", Json()) != kFormat) {
+    damaged("expected a file that memory calibrate wrote, got something else");
+  }
+  const auto number = [&](const char* key) {
+    if (!json.contains(key) || !json[key].is_number()) {
+      damaged(std::string("expected a number '") + key + "', got none");
+    }
+    return json[key].get<double>();
+  };
+  Threshold threshold;
+  threshold.beta = number("beta");
+  threshold.match.energy = number("energy");
+  threshold.match.false_recall_bound = number("false_recall_bound");
+  threshold.match.num_held_back = static_cast<std::int64_t>(number("num_held_back"));
+  if (!(threshold.beta > 0)) damaged("expected beta > 0, got " + std::to_string(threshold.beta));
+  const double patterns = number("num_patterns"), depth = number("depth");
+  if (patterns != static_cast<double>(memory.num_patterns()) ||
+      depth != static_cast<double>(memory.depth())) {
+    damaged("expected a threshold for '" + memory.path() + "' with " +
+            std::to_string(memory.num_patterns()) + " patterns of depth " +
+            std::to_string(memory.depth()) + ", got one for " +
+            std::to_string(static_cast<std::int64_t>(patterns)) + " of depth " +
+            std::to_string(static_cast<std::int64_t>(depth)) + "; run memory calibrate again");
+  }
+  return threshold;
+}
+
+void add_memory_calibrate(CLI::App& noun, Context& context) {
+  const auto a = std::make_shared<CalibrateArguments>();
+  CLI::App& command = add_command(
+      noun, context, "calibrate", "Find the energy above which a cue matches no pattern",
+      {"hopfield memory calibrate memory.safetensors --held-back others.npy -o threshold.json",
+       "hopfield memory calibrate memory.safetensors --held-back others.npy --known cue.npy "
+       "--false-recall 0.1 --beta 8 -o threshold.json"},
+      [a, &context] { return run_calibrate(*a, context); });
+  command.add_option("memory", a->memory, "A memory")->type_name("FILE")->required();
+  command
+      .add_option("--held-back", a->held_back,
+                  "Cues whose patterns are not stored, else like the cues to come (noise and gaps "
+                  "included)")
+      ->type_name("FILE")
+      ->required();
+  command
+      .add_option("--known", a->known,
+                  "Cues whose patterns are stored: tells how many of them will match")
+      ->type_name("FILE");
+  add_number(command, "--false-recall", a->rate,
+             "Share of held-back cues that may match nevertheless", 1e-9, 0.999);
+  add_beta(command, a->beta);
+  command.add_option("-o,--output", a->output, "The threshold to write (JSON), for recall")
+      ->type_name("FILE")
+      ->required();
+  add_force(command, a->force);
+  add_threads(command, context);
+}
+
+}  // namespace hopfield::cli

@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <functional>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cli/memory_answers.h"
+#include "cli/memory_recall.h"
+#include "cli/theory_output.h"
+#include "hopfield/memory/search.h"
+#include "hopfield/store/npy.h"
+
+namespace hopfield::cli {
+namespace {
+
+constexpr std::int64_t kShown = 20;  // cues in the table
+
+struct SearchArguments {
+  QuestionPaths paths;
+  BetaArguments beta;
+  std::string similarity = "dot", output;
+  std::int64_t top = 10;
+};
+
+Similarity parse_similarity(const std::string& name) {
+  if (name == "cosine") return Similarity::kCosine;
+  return name == "distance" ? Similarity::kNegativeSquaredDistance : Similarity::kDot;
+}
+
+/// Takes the answers batch by batch.
+class SearchOutput {
+ public:
+  SearchOutput(const store::MemoryFile& memory, double beta, const std::string& path)
+      : memory_(memory), beta_(beta), path_(path) {
+    if (path_.empty()) return;
+    csv_ = path_.ends_with(".csv");
+    if (!path_.ends_with(".npy")) lines_ = std::make_unique<LineOutput>(path_);
+    if (csv_) lines_->write("cue,rank,id,index,similarity,score,weight\n");
+  }
+
+  void add(std::int64_t first_cue, const SearchResult& found) {
+    num_top_ = found.num_top;
+    for (std::size_t t = 0; t < found.lse.size(); ++t) {
+      const std::int64_t cue = first_cue + static_cast<std::int64_t>(t);
+      if (path_.empty()) {
+        if (cue < kShown) print(cue, found, t);
+      } else if (lines_ == nullptr) {
+        const auto hits = std::span(found.index)
+                              .subspan(t * static_cast<std::size_t>(num_top_),
+                                       static_cast<std::size_t>(num_top_));
+        indices_.insert(indices_.end(), hits.begin(), hits.end());
+      } else {
+        lines_->write(csv_ ? csv_lines(cue, found, t) : json_line(cue, found, t));
+      }
+    }
+  }
+
+  void finish(std::int64_t num_cues) {
+    if (path_.empty()) {
+      if (num_cues > kShown) {
+        std::cout << "   ... " << num_cues - kShown << " more; -o FILE has them all\n";
+      }
+    } else if (lines_ != nullptr) {
+      lines_->commit();
+    } else {
+      const std::int64_t shape[] = {num_cues, num_top_};
+      store::write_npy<std::int64_t>(path_, indices_, shape);
+    }
+  }
+
+ private:
+  std::string csv_lines(std::int64_t cue, const SearchResult& found, std::size_t t) const {
+    std::string text;
+    const auto k = static_cast<std::size_t>(num_top_);
+    for (std::size_t rank = 0; rank < k; ++rank) {
+      const std::size_t i = t * k + rank;
+      text += csv_number(cue) + "," + std::to_string(rank + 1) + "," +
+              csv_text(memory_.id(found.index[i])) + "," + csv_number(found.index[i]) + "," +
+              csv_number(found.similarity[i]) + "," + csv_number(beta_ * found.similarity[i]) +
+              "," + csv_number(found.weight[i]) + "\n";
+    }
+    return text;
+  }
+
+  std::string json_line(std::int64_t cue, const SearchResult& found, std::size_t t) const {
+    Json hits = Json::array();
+    const auto k = static_cast<std::size_t>(num_top_);
+    for (std::size_t i = t * k; i < (t + 1) * k; ++i) {
+      hits.push_back({{"id", memory_.id(found.index[i])},
+                      {"index", found.index[i]},
+                      {"similarity", found.similarity[i]},
+                      {"score", beta_ * found.similarity[i]},
+                      {"weight", found.weight[i]}});
+    }
+    return Json({{"cue", cue}, {"lse", found.lse[t]}, {"hits", std::move(hits)}}).dump() + "\n";
+  }
+
+  void print(std::int64_t cue, const SearchResult& found, std::size_t t) const {
+    if (cue == 0) std::cout << "   cue  rank    similarity        weight  id\n";
+    const auto k = static_cast<std::size_t>(num_top_);
+    for (std::size_t rank = 0; rank < k; ++rank) {
+      const std::size_t i = t * k + rank;
+      std::cout << std::setw(6) << cue << std::setw(6) << rank + 1 << std::setw(14)
+                << found.similarity[i] << std::setw(14) << found.weight[i] << "  "
+                << memory_.id(found.index[i]) << "\n";
+    }
+  }
+
+  const store::MemoryFile& memory_;
+  double beta_;
+  std::string path_;
+  bool csv_ = false;
+  std::int64_t num_top_ = 0;
+  std::unique_ptr<LineOutput> lines_;
+  std::vector<std::int64_t> indices_;  // for NPY, which is written at the end
+};
+
+int run_search(const SearchArguments& a, const Context& context) {
+  const double given_beta = parse_beta(a.beta.beta);
+  require(a.output.empty() || a.output == "-" || a.output.ends_with(".jsonl") ||
+              a.output.ends_with(".csv") || a.output.ends_with(".npy"),
+          "--output",
+          "expected - or a name that ends in .jsonl, .csv or .npy, got '" + a.output + "'");
+  check_output(a.output, {a.paths.memory, a.paths.cue});
+  const store::MemoryFile memory = open_memory(a.paths.memory);
+  const Rows cues = open_cues(a.paths.cue, memory);
+  SearchOptions options;
+  options.similarity = parse_similarity(a.similarity);
+  options.num_top = std::min(a.top, memory.num_patterns());
+  options.executor = context.stoppable_executor.get();
+  AdviceOptions advice = affordable_advice(memory, a.beta.expect, context.stoppable_executor.get());
+  advice.similarity = options.similarity;
+  const Beta beta = choose_beta(given_beta, memory, advice);
+  if (a.output.empty()) {
+    std::cout << std::setprecision(4) << "memory   " << memory.path() << ": "
+              << memory.num_patterns() << " patterns of depth " << memory.depth() << "\n"
+              << "beta     " << beta.value << " (" << beta.source << "), similarity "
+              << a.similarity << "\n\n";
+  }
+  SearchOutput output(memory, beta.value, a.output);
+  const std::int64_t num_cues = cues.source.num_patterns;
+  Progress progress("searching", num_cues);
+  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
+    stop_if_cancelled(context);
+    progress.update(first);
+    const std::int64_t count = std::min(kCueBatch, num_cues - first);
+    const std::vector<float> states = read_rows(cues, first, count);
+    output.add(first, search(memory.patterns(), pattern_view(states.data(), count, memory.depth()),
+                             beta.value, options));
+  }
+  output.finish(num_cues);
+  return kOk;
+}
+
+}  // namespace
+
+void add_memory_search(CLI::App& noun, Context& context) {
+  const auto a = std::make_shared<SearchArguments>();
+  CLI::App& command =
+      add_command(noun, context, "search", "Find the patterns that are most alike each cue",
+                  {"hopfield memory search memory.safetensors --cue cue.npy",
+                   "hopfield memory search memory.safetensors --cue cue.npy --top 2 -o hits.csv",
+                   "hopfield memory search memory.safetensors --cue cue.npy --similarity cosine "
+                   "--beta 10 -o -"},
+                  [a, &context] { return run_search(*a, context); });
+  add_question(command, a->paths,
+               "States, one a row: NPY, CSV or TSV, plain or gz; of the patterns' depth");
+  add_whole_number(command, "--top", a->top, "How many patterns a cue", 1);
+  command
+      .add_option("--similarity", a->similarity,
+                  "Scalar product, its cosine, or minus the squared distance")
+      ->check(CLI::IsMember({"dot", "cosine", "distance"}))
+      ->type_name("dot|cosine|distance")
+      ->capture_default_str();
+  add_beta(command, a->beta);
+  command
+      .add_option("-o,--output", a->output,
+                  "Write the hits of all cues as .jsonl, as .csv, or their indices as .npy [cues, "
+                  "top]; - prints JSON lines")
+      ->type_name("FILE");
+  add_threads(command, context);
+}
+
+}  // namespace hopfield::cli
