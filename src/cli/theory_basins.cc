@@ -1,15 +1,13 @@
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <limits>
 #include <memory>
 
 #include "cli/theory_networks.h"
-#include "cli/theory_patterns.h"
+#include "cli/theory_studies.h"
 #include "hopfield/base/version.h"
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
-#include "hopfield/theory/basins.h"
 #include "hopfield/theory/fixed_points.h"
 
 namespace hopfield::cli {
@@ -19,14 +17,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-struct Arguments {
-  PatternChoice patterns = {.file = {}, .draw = "orthonormal", .num_patterns = 8, .depth = 8};
-  std::vector<double> betas = {5, 7, 9, 12, 20};
-  std::int64_t pattern = 0, num_random = 16, seed = 0;
-  std::vector<std::int64_t> group;
-  theory::BasinOptions options;
-  ResultPaths paths;
-};
+using Arguments = BasinsArguments;
 
 /// Where the rays start and where they go; a direction of length 0 is left out.
 struct Rays {
@@ -47,7 +38,9 @@ struct Row {
 
 class Measurement {
  public:
-  Measurement(const Arguments& a, const PatternTable& table) : a_(a), table_(table) {
+  Measurement(const Arguments& a, const PatternTable& table, const Context& context)
+      : a_(a), table_(table), options_(a.options) {
+    options_.executor = context.stoppable_executor.get();
     require(a.pattern < table.num_patterns, "--pattern",
             "expected a pattern below " + std::to_string(table.num_patterns) + ", got " +
                 std::to_string(a.pattern));
@@ -61,7 +54,7 @@ class Measurement {
     std::vector<double> radii;
     if (a_.group.empty()) {
       const theory::Basin basin =
-          theory::measure_basin(network, a_.pattern, rays_.directions, a_.options);
+          theory::measure_basin(network, a_.pattern, rays_.directions, options_);
       radii = basin.radii;
       row.separation = basin.separation;
       row.certified_master = basin.certified_master;
@@ -69,8 +62,8 @@ class Measurement {
       row.certified = std::max(basin.certified_master, basin.certified_sharp);
       row.holds = basin.holds;
     } else {
-      row.group = theory::certify_metastable(network, a_.group, a_.options);
-      radii = theory::measure_basin(network, rays_.origin, rays_.directions, a_.options).radii;
+      row.group = theory::certify_metastable(network, a_.group, options_);
+      radii = theory::measure_basin(network, rays_.origin, rays_.directions, options_).radii;
       row.separation = row.group.separation;
       row.certified = row.group.holds ? row.group.radius : 0;
       row.holds = !row.group.holds || (row.group.converged && row.group.distance <= row.certified);
@@ -112,7 +105,7 @@ class Measurement {
     Rays rays;
     const theory::ContinuousNetwork any(table_.values, table_.depth, 1);
     rays.origin = a_.group.empty() ? row(a_.pattern)
-                                   : theory::certify_metastable(any, a_.group, a_.options).mean;
+                                   : theory::certify_metastable(any, a_.group, options_).mean;
     std::vector<double> mean(rays.origin.size(), 0), rival;
     double nearest = std::numeric_limits<double>::infinity();
     for (std::int64_t i = 0; i < table_.num_patterns; ++i) {
@@ -138,6 +131,7 @@ class Measurement {
 
   const Arguments& a_;
   const PatternTable& table_;
+  theory::BasinOptions options_;
   Rays rays_;
 };
 
@@ -244,12 +238,12 @@ report::Plot plot_of(const std::vector<Row>& rows, bool group) {
   return plot;
 }
 
-int run(Arguments& a, const Context& context) {
-  check_results(a.paths, {a.patterns.file});
+}  // namespace
+
+Findings study_basins(const BasinsArguments& a, const Context& context) {
   const PatternTable table = choose_patterns(a.patterns, a.seed);
-  a.options.executor = context.stoppable_executor.get();
   const bool group = !a.group.empty();
-  const Measurement measurement(a, table);
+  const Measurement measurement(a, table, context);
   std::vector<Row> rows;
   {
     Progress progress("beta", static_cast<std::int64_t>(a.betas.size()));
@@ -266,37 +260,38 @@ int run(Arguments& a, const Context& context) {
     broken += !row.holds;
   }
   const report::Table summary = table_of(rows, group);
-  const Json json = {{"patterns", a.patterns.name()},
-                     {"num_patterns", table.num_patterns},
-                     {"depth", table.depth},
-                     {"pattern", group ? Json() : Json(a.pattern)},
-                     {"group", a.group},
-                     {"radius_max", a.options.radius_max},
-                     {"tolerance", a.options.tolerance},
-                     {"random_directions", a.num_random},
-                     {"seed", a.seed},
-                     {"num_broken", broken},
-                     {"betas", list},
-                     {"hopfield", version()}};
-  const auto page = [&] {
-    report::Page result(plot_of(rows, group).title, "Measured beside what is certified");
-    result.plot(plot_of(rows, group), "A radius beyond the reach, or none, is left out.");
-    result.table(summary, "0: the criterion's inequality fails. inf: no end up to the reach.");
-    result.facts({{"patterns", std::to_string(table.num_patterns)},
-                  {"depth", std::to_string(table.depth)},
-                  {"reach", report::general(a.options.radius_max) + " M"},
-                  {"seed", std::to_string(a.seed)}});
-    result.paragraph("Formulas and sources: docs/math/landscape.md.");
-    return result;
-  };
-  write_results(a.paths, json, csv_of(rows, group), page, [&] { return plot_of(rows, group); });
-  if (json_path(a.paths.json) != "-") std::cout << summary.text();
-  if (broken == 0) return kOk;
-  note(std::to_string(broken) + " measured basins are smaller than certified");
-  return kMissed;
+  Findings found;
+  const report::Plot plot = plot_of(rows, group);
+  found.title = plot.title;
+  found.subtitle = "measured beside what is certified";
+  found.exhibits = {
+      {"radii", plot, "A radius beyond the reach, or none, is left out."},
+      {"table", summary, "0: the criterion's inequality fails. inf: no end up to the reach."}};
+  found.facts = {{"patterns", std::to_string(table.num_patterns) + ", " + a.patterns.name()},
+                 {"depth", std::to_string(table.depth)},
+                 {"random directions", std::to_string(a.num_random)},
+                 {"bisection", "to " + report::general(a.options.tolerance) + " M"},
+                 {"reach", report::general(a.options.radius_max) + " M"},
+                 {"seed", std::to_string(a.seed)}};
+  found.notes = {"Formulas and sources: docs/math/landscape.md."};
+  found.csv = csv_of(rows, group);
+  found.json = {{"patterns", a.patterns.name()},
+                {"num_patterns", table.num_patterns},
+                {"depth", table.depth},
+                {"pattern", group ? Json() : Json(a.pattern)},
+                {"group", a.group},
+                {"radius_max", a.options.radius_max},
+                {"tolerance", a.options.tolerance},
+                {"random_directions", a.num_random},
+                {"seed", a.seed},
+                {"num_broken", broken},
+                {"betas", list},
+                {"hopfield", version()}};
+  found.checks = {check_at_most("betas at which a measured radius is below a certified one",
+                                static_cast<double>(broken), 0)};
+  found.text = summary.text();
+  return found;
 }
-
-}  // namespace
 
 void add_theory_basins(CLI::App& noun, Context& context) {
   const auto a = std::make_shared<Arguments>();
@@ -307,7 +302,10 @@ void add_theory_basins(CLI::App& noun, Context& context) {
        "hopfield theory basins --draw gaussian --n 20 --depth 32 --pattern 3 --beta 1,2,4 --report "
        "basins.html",
        "hopfield theory basins --draw gaussian --n 4 --depth 8 --group 0,1,2,3 --beta 0.02,0.05"},
-      [a, &context] { return run(*a, context); });
+      [a, &context] {
+        check_results(a->paths, {a->patterns.file});
+        return give_findings(a->paths, study_basins(*a, context));
+      });
   add_patterns(command, a->patterns);
   add_positive_list(command, "--beta", a->betas, "Inverse temperatures");
   CLI::Option* pattern =

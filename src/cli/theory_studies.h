@@ -8,6 +8,7 @@
 #include "cli/theory_output.h"
 #include "cli/theory_patterns.h"
 #include "hopfield/theory/attention_comparison.h"
+#include "hopfield/theory/basins.h"
 #include "hopfield/theory/retrieval_error.h"
 
 // What commands of `theory` compute, apart from how it is given: `reproduce theory` makes the same
@@ -37,6 +38,16 @@ struct FixedPointsArguments {
   ResultPaths paths;
 };
 Findings study_fixed_points(const FixedPointsArguments& a, const Context& context);
+
+struct BasinsArguments {
+  PatternChoice patterns = {.file = {}, .draw = "orthonormal", .num_patterns = 8, .depth = 8};
+  std::vector<double> betas = {5, 7, 9, 12, 20};
+  std::int64_t pattern = 0, num_random = 16, seed = 0;
+  std::vector<std::int64_t> group;
+  theory::BasinOptions options;
+  ResultPaths paths;
+};
+Findings study_basins(const BasinsArguments& a, const Context& context);
 
 struct CapacityArguments {
   NetworkChoice choice;
