@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/theory_answer.h"
+#include "cli/theory_attention_beside.h"
 #include "cli/theory_networks.h"
 #include "cli/theory_studies.h"
 #include "hopfield/base/os.h"
@@ -195,6 +196,53 @@ CsvTable csv_of(const std::vector<SetResult>& sets) {
   return csv;
 }
 
+/// Layers beside the values of another program; adds a table, JSON and checks.
+void add_beside(const AttentionArguments& a, const std::vector<SetResult>& sets, Findings& found) {
+  // Two machines, each trained to a violation of 1e-9, differ by what their kernels make of it.
+  constexpr double kDifference = 1e-6;
+  using report::Align;
+  report::Table table({{"set"},
+                       {"layer set to be"},
+                       {"test rows", Align::kRight},
+                       {"decided otherwise", Align::kRight},
+                       {"ties", Align::kRight},
+                       {"largest difference", Align::kRight}});
+  const OtherValues others = read_other_values(a.beside, a.split);
+  double num_compared = 0, num_differ = 0, difference = 0;
+  Json list = Json::array();
+  for (const SetResult& set : sets) {
+    for (const theory::LayerComparison& layer : set.comparison.layers) {
+      const auto other = others.find({set.name, layer.classifier});
+      if (other == others.end()) continue;
+      const BesideOther beside = compare_beside(
+          layer, other->second, "'" + a.beside + "', " + set.name + ", " + layer.classifier);
+      ++num_compared;
+      num_differ += static_cast<double>(beside.num_differ);
+      difference = std::max(difference, beside.difference_max);
+      table.add_row({set.name, layer.classifier, std::to_string(beside.num_states),
+                     std::to_string(beside.num_differ), std::to_string(beside.num_ties),
+                     report::general(beside.difference_max, 2)});
+      list.push_back({{"set", set.name},
+                      {"classifier", layer.classifier},
+                      {"num_states", beside.num_states},
+                      {"num_differ", beside.num_differ},
+                      {"num_ties", beside.num_ties},
+                      {"difference_max", beside.difference_max}});
+    }
+  }
+  found.text += "\nbeside " + a.beside + "\n" + table.text();
+  found.exhibits.push_back({"beside", std::move(table),
+                            "The layers beside the values in `" + a.beside +
+                                "`. Ties: two classes lead alike; not compared."});
+  found.json["beside"] = list;
+  found.checks.push_back(
+      check_at_least("layers that '" + a.beside + "' has values for", num_compared, 1));
+  found.checks.push_back(
+      check_at_most("test rows that '" + a.beside + "' decides otherwise", num_differ, 0));
+  found.checks.push_back(check_at_most("largest difference of a value from '" + a.beside + "'",
+                                       difference, kDifference));
+}
+
 }  // namespace
 
 Findings study_attention(const AttentionArguments& a, const Context& context) {
@@ -238,6 +286,7 @@ Findings study_attention(const AttentionArguments& a, const Context& context) {
                     num_different, 0),
       check_at_most("kernel machines not trained to their tolerance", num_untrained, 0)};
   found.text = table_of(sets).text();
+  if (!a.beside.empty()) add_beside(a, sets, found);
   return found;
 }
 
@@ -250,7 +299,7 @@ void add_theory_attention(CLI::App& noun, Context& context) {
        "hopfield theory attention --set iris,wine --k 3 --cost 10 --csv beta.csv --report "
        "attention.html"},
       [a, &context] {
-        check_results(a->paths);
+        check_results(a->paths, {a->beside});
         return give_findings(a->paths, study_attention(*a, context));
       });
   command
@@ -262,6 +311,10 @@ void add_theory_attention(CLI::App& noun, Context& context) {
       ->delimiter(',')
       ->type_name("NAME,...")
       ->capture_default_str();
+  command
+      .add_option("--beside", a->beside,
+                  "CSV with another program's values: set, split, row, classifier, v0, v1, ...")
+      ->type_name("FILE");
   add_whole_number(command, "--split", a->split, "Which column testN marks the test rows", 0, 3);
   add_positive_list(command, "--beta", a->options.betas, "Of the layer's nearest neighbour");
   add_whole_number(command, "--k", a->options.k, "Neighbours that vote", 1, 1'000'000);

@@ -85,6 +85,7 @@ Findings study_multitask_diagram(const MultitaskDiagramArguments& a, const Conte
 
 struct AttentionArguments {
   std::vector<std::string> data, sets = {"iris", "wine", "ionosphere", "vertebral-column-3clases"};
+  std::string beside;  ///< file of read_other_values
   std::int64_t split = 0;
   theory::AttentionOptions options;
   ResultPaths paths;

@@ -34,7 +34,8 @@ struct LayerComparison {
   double error_max = 0;      ///< |layer - plain form| of the values that decide, of decided states
   double error_allowed = 0;  ///< by rounding, for the state of error_max
   bool holds = true;         ///< none differs, and every error is within its own allowance
-  SolverReport report;       ///< of the training, where there is one
+  std::vector<double> values;  ///< [num_states, num_classes] the layer's; the largest decides
+  SolverReport report;         ///< of the training, where there is one
 };
 
 /// The nearest neighbour's layer at a finite beta.

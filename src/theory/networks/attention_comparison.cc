@@ -46,6 +46,7 @@ struct Opinion {
 void add(LayerComparison& to, const Opinion& opinion, std::int64_t label) {
   ++to.num_states;
   to.num_correct += largest_of(opinion.layer) == label;
+  to.values.insert(to.values.end(), opinion.layer.begin(), opinion.layer.end());
   if (opinion.undecided) {
     ++to.num_undecided;
     return;
