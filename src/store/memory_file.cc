@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -317,18 +316,17 @@ void MemoryFile::State::verify_patterns() const {
 }
 
 MemoryFile::MemoryFile(const std::string& path) {
-  for (;;) {
+  for (std::size_t failed_at = 0;;) {
     SafetensorsFile file(path, Tail::kAllow);
-    std::uint64_t mapped = 8 + file.header().size() + file.tail().size();
-    for (const TensorEntry& entry : file.tensors()) mapped += entry.num_bytes;
+    const std::size_t log_bytes = file.tail().size();
     try {
       state_ = std::make_unique<State>(std::move(file));
       return;
     } catch (const Error&) {
-      // A writer may have committed changes that lie beyond what was mapped.
-      std::error_code no_file;
-      const std::uintmax_t size = std::filesystem::file_size(path, no_file);
-      if (no_file || size <= mapped) throw;
+      // A writer may have committed changes beyond what was mapped: wait until the file stands
+      // still.
+      if (log_bytes == failed_at) throw;
+      failed_at = log_bytes;
     }
   }
 }

@@ -49,9 +49,10 @@ class Program(ProgramTest):
         if shutil.which("ldd") is None:
             self.skipTest("no ldd")
         libraries = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True, check=True).stdout
-        self.assertIn("libhopfield_core", libraries)
-        self.assertNotIn("torch", libraries)
-        self.assertNotIn("c10", libraries)
+        names = " ".join(line.split()[0] for line in libraries.splitlines())  # without their folders
+        self.assertIn("libhopfield_core", names)
+        self.assertNotIn("torch", names)
+        self.assertNotIn("c10", names)
 
     def test_without_the_torch_program_says_so(self):
         """A copy of the program alone in a folder."""
