@@ -10,7 +10,13 @@ namespace hopfield::cli {
 
 void add_question(CLI::App& command, QuestionPaths& paths, const std::string& cue_help) {
   command.add_option("memory", paths.memory, "A memory")->type_name("FILE")->required();
-  command.add_option("--cue", paths.cue, cue_help)->type_name("FILE")->required();
+  command
+      .add_option("--cue", paths.cue,
+                  cue_help +
+                      ", one a row and of the patterns' depth: NPY, fvecs, CSV or TSV, plain or "
+                      "gz; - is a CSV from standard input")
+      ->type_name("FILE")
+      ->required();
 }
 
 store::MemoryFile open_memory(const std::string& path) {

@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 /// bounded; no result depends on it.
 constexpr std::int64_t kCueBatch = 256;
 
-/// The positional argument MEMORY and --cue FILE.
+/// The positional argument MEMORY and --cue FILE, which `cue_help` introduces ("States to score").
 struct QuestionPaths {
   std::string memory, cue;
 };

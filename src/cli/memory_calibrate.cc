@@ -10,6 +10,7 @@
 #include "hopfield/base/error.h"
 #include "hopfield/base/os.h"
 #include "hopfield/base/version.h"
+#include "hopfield/memory/ood.h"
 
 namespace hopfield::cli {
 namespace {
@@ -23,30 +24,9 @@ struct CalibrateArguments {
   bool force = false;
 };
 
-/// Energies of cues as `recall` tells them (energy_cue).
-std::vector<double> cue_energies(const store::MemoryFile& memory, const Rows& cues, double beta,
-                                 const Context& context) {
-  std::vector<double> energies;
-  const std::int64_t num_cues = cues.source.num_patterns;
-  Progress progress("measuring", num_cues);
-  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
-    stop_if_cancelled(context);
-    progress.update(first);
-    const std::int64_t count = std::min(kCueBatch, num_cues - first);
-    const std::vector<float> states = read_rows(cues, first, count);
-    std::vector<float> energy(static_cast<std::size_t>(count));
-    Associations in;
-    in.stored = memory.patterns();
-    in.states = pattern_view(states.data(), count, memory.depth());
-    in.beta = {&beta, 1};
-    AssociateOutputs<float> out;
-    out.energy = energy;
-    AssociateOptions options;
-    options.executor = context.stoppable_executor.get();
-    associate(in, out, options);
-    for (const float value : energy) energies.push_back(short_number(value));
-  }
-  return energies;
+std::vector<double> energies_of(const store::MemoryFile& memory, const Rows& cues, double beta,
+                                const Context& context) {
+  return match_energies(memory, read_rows(cues, 0, cues.source.num_patterns), beta, context);
 }
 
 int run_calibrate(const CalibrateArguments& a, const Context& context) {
@@ -58,7 +38,7 @@ int run_calibrate(const CalibrateArguments& a, const Context& context) {
       choose_beta(given_beta, memory,
                   affordable_advice(memory, a.beta.expect, context.stoppable_executor.get()));
   const MatchThreshold threshold =
-      calibrate_match(cue_energies(memory, held_back, beta.value, context), a.rate);
+      calibrate_match(energies_of(memory, held_back, beta.value, context), a.rate);
   Json json = {{"format", kFormat},
                {"version", 1},
                {"num_patterns", memory.num_patterns()},
@@ -79,7 +59,7 @@ int run_calibrate(const CalibrateArguments& a, const Context& context) {
             << threshold.false_recall_bound << " at most\n";
   if (!a.known.empty()) {
     const std::vector<double> known =
-        cue_energies(memory, open_cues(a.known, memory), beta.value, context);
+        energies_of(memory, open_cues(a.known, memory), beta.value, context);
     const auto matched = std::count_if(known.begin(), known.end(),
                                        [&](double energy) { return threshold.matches(energy); });
     json["num_known"] = known.size();
@@ -91,6 +71,25 @@ int run_calibrate(const CalibrateArguments& a, const Context& context) {
 }
 
 }  // namespace
+
+std::vector<double> match_energies(const store::MemoryFile& memory,
+                                   const std::vector<float>& states, double beta,
+                                   const Context& context) {
+  std::vector<double> energies;
+  const std::int64_t depth = memory.depth();
+  const auto num_cues = static_cast<std::int64_t>(states.size()) / depth;
+  Progress progress("measuring", num_cues);
+  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
+    stop_if_cancelled(context);
+    progress.update(first);
+    const PatternView part =
+        pattern_view(states.data() + first * depth, std::min(kCueBatch, num_cues - first), depth);
+    const DistanceScores scores =
+        distance_scores(memory.patterns(), part, beta, 1, context.stoppable_executor.get());
+    energies.insert(energies.end(), scores.energy.begin(), scores.energy.end());
+  }
+  return energies;
+}
 
 Threshold read_threshold(const std::string& path, const store::MemoryFile& memory) {
   const auto damaged = [&path](const std::string& what) {

@@ -13,9 +13,7 @@ void add_memory_complete(CLI::App& noun, Context& context) {
        "hopfield memory complete memory.safetensors --cue cue.npy --mask mask.npy -o whole.npy",
        "hopfield memory complete memory.safetensors --cue gaps.csv --beta 8 --updates 1"},
       [a, &context] { return run_recall(*a, context); });
-  add_question(command, a->paths,
-               "Cues, one a row: NPY with NaN, CSV or TSV with empty cells or nan, where a number "
-               "is missing; of the patterns' depth");
+  add_question(command, a->paths, "Cues with NaN (or an empty cell) where a number is missing");
   command
       .add_option("--mask", a->mask,
                   "Not 0 where a number is missing: one row for all cues or one a cue (NPY, CSV, "

@@ -97,8 +97,7 @@ void add_memory_influence(CLI::App& noun, Context& context) {
       {"hopfield memory influence memory.safetensors --cue cue.npy",
        "hopfield memory influence memory.safetensors --cue cue.npy --top 5 --beta 8 -o -"},
       [a, &context] { return run_influence(*a, context); });
-  add_question(command, a->paths,
-               "States, one a row: NPY, CSV or TSV, plain or gz; of the patterns' depth");
+  add_question(command, a->paths, "States");
   add_whole_number(command, "--top", a->top,
                    "How many patterns a cue, those with the largest associations", 1);
   add_beta(command, a->beta);

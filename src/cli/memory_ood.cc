@@ -167,8 +167,7 @@ void add_memory_ood(CLI::App& noun, Context& context) {
        "hopfield memory ood memory.safetensors --cue cue.npy --outside others.npy",
        "hopfield memory ood memory.safetensors --cue cue.npy --outside others.npy --beta 2 --json"},
       [a, &context] { return run_ood(*a, context); });
-  add_question(command, a->paths,
-               "States to score, one a row: NPY, CSV or TSV, plain or gz; of the patterns' depth");
+  add_question(command, a->paths, "States to score");
   command
       .add_option("--outside", a->outside,
                   "States known to lie outside; those of --cue then count as inside, and AUROC and "

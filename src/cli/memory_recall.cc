@@ -31,9 +31,9 @@ struct Recalled {
   std::int64_t num_top = 0;
   std::optional<MatchThreshold> threshold;
 
-  bool matches(std::size_t cue) const {
-    return threshold->matches(short_number(energy_cue[cue]));  // as it is written
-  }
+  std::vector<double> match_energy;  ///< with a threshold only
+
+  bool matches(std::size_t cue) const { return threshold->matches(match_energy[cue]); }
 
   explicit Recalled(std::int64_t cues, std::int64_t depth, std::int64_t wanted_top)
       : state(static_cast<std::size_t>(cues * depth)),
@@ -126,6 +126,7 @@ Json result_json(const Recalled& all, std::size_t cue, const store::MemoryFile& 
   json["entropy"] = number(all.entropy);
   json["metastable_size"] = all.size[cue];
   json["regime"] = regime_name(regime(all.size[cue], memory.num_patterns()));
+  json["match_energy"] = all.threshold ? Json(all.match_energy[cue]) : Json(nullptr);
   json["match"] = all.threshold ? Json(all.matches(cue)) : Json(nullptr);
   const auto k = static_cast<std::size_t>(all.num_top);
   json["largest"] = short_number(all.top[cue * k]);
@@ -248,7 +249,10 @@ int run_recall(const RecallArguments& a, const Context& context) {
   const Beta beta = threshold ? Beta{threshold->beta, "threshold"}
                               : choose_beta_of(a, given_beta, memory, states, context);
   Recalled all = recall(memory, states, beta.value, updates, a, context);
-  if (threshold) all.threshold = threshold->match;
+  if (threshold) {
+    all.threshold = threshold->match;
+    all.match_energy = match_energies(memory, states, beta.value, context);
+  }
   const std::int64_t num_cues = cues.source.num_patterns;
   const std::int64_t num_converged =
       std::count(all.reason.begin(), all.reason.end(), StopReason::kConverged);
@@ -310,9 +314,7 @@ void add_memory_recall(CLI::App& noun, Context& context) {
        "hopfield memory recall memory.safetensors --cue cue.npy --top 5 --json recall.json",
        "hopfield memory recall memory.safetensors --cue cue.npy --threshold threshold.json"},
       [a, &context] { return run_recall(*a, context); });
-  add_question(command, a->paths,
-               "States to start from, one a row: NPY, CSV or TSV, plain or gz; of the patterns' "
-               "depth");
+  add_question(command, a->paths, "States to start from");
   add_beta(command, a->beta);
   command
       .add_option("--threshold", a->threshold,

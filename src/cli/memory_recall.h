@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cli/common.h"
 #include "cli/memory_answers.h"
@@ -30,6 +31,13 @@ struct Threshold {
 };
 /// Errors: kIo; kCorruptData if it is no threshold, or one for another memory.
 Threshold read_threshold(const std::string& path, const store::MemoryFile& memory);
+
+/// What a threshold is compared with: the score `energy` of `ood` (hopfield/memory/ood.h) of each
+/// state. It is the energy of `recall` where patterns have one norm, and, unlike that one, lowest
+/// at the patterns where they have not.
+std::vector<double> match_energies(const store::MemoryFile& memory,
+                                   const std::vector<float>& states, double beta,
+                                   const Context& context);
 
 /// Arguments of `recall` and of `complete`.
 struct RecallArguments {

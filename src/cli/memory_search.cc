@@ -166,8 +166,7 @@ void add_memory_search(CLI::App& noun, Context& context) {
                    "hopfield memory search memory.safetensors --cue cue.npy --similarity cosine "
                    "--beta 10 -o -"},
                   [a, &context] { return run_search(*a, context); });
-  add_question(command, a->paths,
-               "States, one a row: NPY, CSV or TSV, plain or gz; of the patterns' depth");
+  add_question(command, a->paths, "States");
   add_whole_number(command, "--top", a->top, "How many patterns a cue", 1);
   command
       .add_option("--similarity", a->similarity,

@@ -202,7 +202,7 @@ class Recall(MemoryTest):
     KEYS = ["memory", "num_patterns", "depth", "beta", "beta_source", "updates", "eps", "num_cues",
             "num_converged", "threshold", "hopfield", "results"]
     RESULT_KEYS = ["cue", "steps", "stop", "converged", "energy", "energy_cue", "lse", "entropy",
-                   "metastable_size", "regime", "match", "largest", "top", "state"]
+                   "metastable_size", "regime", "match_energy", "match", "largest", "top", "state"]
 
     def setUp(self):
         super().setUp()

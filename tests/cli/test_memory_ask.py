@@ -182,9 +182,8 @@ class Complete(AskTest):
 
 class Calibrate(AskTest):
     def energy(self, cue, beta):
-        lse = math.log(sum(math.exp(beta * dot(x, cue)) for x in self.patterns))
-        norm = max(dot(x, x) for x in self.patterns)
-        return (math.log(30) - lse) / beta + dot(cue, cue) / 2 + norm / 2
+        terms = [math.exp(-beta / 2 * sum((v - w) ** 2 for v, w in zip(x, cue))) for x in self.patterns]
+        return -math.log(sum(terms) / 30) / beta
 
     def setUp(self):
         super().setUp()
@@ -204,9 +203,16 @@ class Calibrate(AskTest):
         self.assertEqual((answer["beta"], answer["beta_source"], answer["threshold"]),
                          (2, "threshold", threshold["energy"]))
         self.assertEqual(sum(r["match"] for r in answer["results"]), 9)
+        for result, cue in zip(answer["results"], self.others):
+            self.assertAlmostEqual(result["match_energy"], self.energy(cue, 2), delta=1e-4)
         for result in answer["results"]:
-            self.assertEqual(result["match"], result["energy_cue"] < threshold["energy"])
+            self.assertEqual(result["match"], result["match_energy"] < threshold["energy"])
         self.ask("recall", "--cue", "c.npy", "--threshold", "t.json", output=r"match  associations\n +0 .* yes ")
+
+    def test_stored_patterns_match_whatever_their_norms(self):
+        self.write_npy("known.npy", sum(self.patterns, []), [30, DEPTH], "<f8")
+        self.ask("calibrate", "--held-back", "o.npy", "--known", "known.npy", "--beta", 2, "-o", "t.json",
+                 output="known +30 of 30 match")
 
     def test_a_threshold_fits_its_own_memory_and_beta_only(self):
         self.ask("calibrate", "--held-back", "o.npy", "--beta", 2, "-o", "t.json")

@@ -18,7 +18,8 @@ enum class Regime : std::uint8_t {
 Regime regime(std::int64_t metastable_size, std::int64_t num_patterns);
 std::string_view regime_name(Regime regime);  ///< "single-pattern", "metastable", "global-average"
 
-/// A cue matches if its energy lies BELOW `energy`.
+/// A cue matches if its energy (DistanceScores::energy serves, see docs/math/ood.md) lies BELOW
+/// `energy`.
 struct MatchThreshold {
   double energy = 0;
   /// Chance that a cue which is foreign to the memory matches nevertheless: at most this, if it is
