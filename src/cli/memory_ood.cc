@@ -70,8 +70,11 @@ std::string csv_lines(const DistanceScores& scores, int outside) {
   std::string text;
   for (std::size_t i = 0; i < scores.energy.size(); ++i) {
     text += std::to_string(outside) + "," + std::to_string(i);
-    for (const NamedScore& score : kScores) text += "," + csv_number((scores.*score.values)[i]);
-    text += "\n";
+    for (const NamedScore& score : kScores) {
+      text += ',';
+      text += csv_number((scores.*score.values)[i]);
+    }
+    text += '\n';
   }
   return text;
 }
