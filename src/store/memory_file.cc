@@ -161,6 +161,7 @@ void MemoryFile::State::read_log() {
   ChangeLog changes(tail.subspan(zeros), file.path());
   if (changes.changes().empty()) return;
   const std::byte* body = file.bytes(*patterns).data();
+  rows.reserve(static_cast<std::size_t>(body_rows));
   for (std::int64_t i = 0; i < body_rows; ++i) {
     rows.push_back(body + static_cast<std::size_t>(i) * row_bytes);
   }
@@ -180,6 +181,7 @@ void MemoryFile::State::read_log() {
          "'" + file.path() + "': expected changes of kind 1 to 3, got " +
              std::to_string(change.kind) + "; read it with a newer hopfield");
   }
+  live.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i] != nullptr) live.push_back(static_cast<std::int64_t>(i));
   }
@@ -270,12 +272,12 @@ std::string MemoryFile::State::name(std::int64_t position) const {
 
 const std::byte* MemoryFile::State::gathered_patterns() {
   std::call_once(gathered_once, [this] {
-    gathered.resize(live.size() * row_bytes);
+    gathered = std::make_unique_for_overwrite<std::byte[]>(live.size() * row_bytes);
     for (std::size_t i = 0; i < live.size(); ++i) {
-      std::copy_n(row(static_cast<std::int64_t>(i)), row_bytes, gathered.data() + i * row_bytes);
+      std::copy_n(row(static_cast<std::int64_t>(i)), row_bytes, gathered.get() + i * row_bytes);
     }
   });
-  return gathered.data();
+  return gathered.get();
 }
 
 const std::unordered_map<std::string_view, std::int64_t>& MemoryFile::State::stored_names() {

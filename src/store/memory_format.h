@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -95,7 +96,7 @@ struct MemoryFile::State {
   std::vector<std::int64_t> live;             // positions of the patterns, ascending
 
   std::once_flag gathered_once, stored_names_once;
-  std::vector<std::byte> gathered;
+  std::unique_ptr<std::byte[]> gathered;
   std::unordered_map<std::string_view, std::int64_t> position_of_name;
 };
 
