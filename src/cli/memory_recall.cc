@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/theory_output.h"
 #include "hopfield/base/os.h"
 #include "hopfield/base/version.h"
 #include "hopfield/memory/complete.h"
@@ -243,7 +244,7 @@ int run_recall(const RecallArguments& a, const Context& context) {
   if (!a.threshold.empty()) {
     threshold = read_threshold(a.threshold, memory);
     require(given_beta == 0 || given_beta == threshold->beta, "--beta",
-            "expected the beta of the threshold, " + std::to_string(threshold->beta) + ", got " +
+            "expected the beta of the threshold, " + csv_number(threshold->beta) + ", got " +
                 a.beta.beta + "; leave --beta away");
   }
   const Beta beta = threshold ? Beta{threshold->beta, "threshold"}

@@ -219,7 +219,7 @@ class Calibrate(AskTest):
         self.ask("calibrate", "--held-back", "o.npy", "--beta", 2, "-o", "t.json", status=1, error="give --force")
         self.ask("recall", "--cue", "c.npy", "--threshold", "t.json", "--beta", 2)
         self.ask("recall", "--cue", "c.npy", "--threshold", "t.json", "--beta", 3, status=2,
-                 error="expected the beta of the threshold")
+                 error="expected the beta of the threshold, 2, got 3; leave --beta away")
         self.write_npy("p.npy", sum(self.patterns[:9], []), [9, DEPTH], "<f8")
         self.expect(0, "memory", "create", "p.npy", "-o", "m.safetensors", "--force")
         self.ask("recall", "--cue", "c.npy", "--threshold", "t.json", status=3,
