@@ -353,7 +353,7 @@ Studies reproduce_capacity(const ReproduceSettings& settings, const Context& con
     std::vector<double> quick_sizes, sizes;
   };
   const std::vector<Plan> plans = {
-      {"capacity-hebbian", {}, 3, "stable", {50, 100, 200}, {50, 100, 200, 400, 800}},
+      {"capacity-hebbian", {}, 3, "stable", {50, 100, 200, 400}, {50, 100, 200, 400, 800}},
       {"capacity-hebbian-retrieved", {}, 3, "retrieved", {200, 400}, {200, 400, 800, 1600}},
       {"capacity-pseudo-inverse",
        {"classical", "pseudo-inverse", "all"},
@@ -361,7 +361,7 @@ Studies reproduce_capacity(const ReproduceSettings& settings, const Context& con
        "stable",
        {20, 40},
        {25, 50, 100}},
-      {"capacity-storkey", {"classical", "storkey", "all"}, 3, "stable", {30, 60}, {50, 100, 200}},
+      {"capacity-storkey", {"classical", "storkey", "all"}, 3, "stable", {50, 100}, {50, 100, 200}},
       {"capacity-polynomial",
        {"dense", "hebbian", "all"},
        3,
@@ -372,7 +372,7 @@ Studies reproduce_capacity(const ReproduceSettings& settings, const Context& con
        {"dense", "hebbian", "distinct"},
        4,
        "stable",
-       {16, 24},
+       {16, 24, 32},
        {16, 24, 32, 48}},
       {"capacity-exponential",
        {"exponential", "hebbian", "all"},

@@ -427,7 +427,7 @@ Findings study_multitask_scan(bool over_dilution, const ReproduceSettings& setti
   plot.title = over_dilution ? "Three tasks against dilution, T = 0.05"
                              : "Three tasks against temperature, d = 0.3";
   plot.x.label = over_dilution ? "dilution d" : "temperature T";
-  plot.y.label = "magnetisations |m|, largest first";
+  plot.y.label = "|m|, largest first";
   const double low = 0.01, high = over_dilution ? 0.94 : 0.85;
   for (int mu = 0; mu < kPatterns; ++mu) {
     plot.series.push_back(curve("m_" + std::to_string(mu + 1), low, high, 120, [&](double x) {
@@ -533,14 +533,14 @@ Studies reproduce_dense(const ReproduceSettings& settings, const Context& contex
   for (const std::int64_t p : {2, 4, 6, 8}) {
     stop_if_cancelled(context);
     studies.push_back({"dense-diagram-p" + std::to_string(p),
-                       study_dense_diagram({p, settings.quick ? 9 : 33, {}}, context)});
+                       study_dense_diagram({p, settings.quick ? 17 : 33, {}}, context)});
   }
   const std::int64_t replicas = settings.quick ? 16 : 32;
   studies.push_back(
-      {"dense-simulated-p2", study_temperature(2, {0.03, 0.05}, 0.55, settings.quick ? 500 : 2000,
+      {"dense-simulated-p2", study_temperature(2, {0.03, 0.05}, 0.55, settings.quick ? 1000 : 4000,
                                                replicas, settings, context)});
   studies.push_back(
-      {"dense-simulated-p4", study_temperature(4, {0.05, 0.1, 0.2}, 0.85, settings.quick ? 80 : 128,
+      {"dense-simulated-p4", study_temperature(4, {0.05, 0.1, 0.2}, 0.85, settings.quick ? 80 : 100,
                                                replicas, settings, context)});
   studies.push_back({"dense-decomposition", study_decomposition(settings, context)});
   return studies;

@@ -79,10 +79,10 @@ Findings diagram_findings(const report::Plot& plot, const DataTable& data, const
                           const std::vector<std::string>& notes) {
   Findings found;
   found.title = plot.title;
-  found.exhibits = {{"diagram", plot, plot.description}};
+  found.exhibits = {{"diagram", plot, plot.description + "."}};
   constexpr std::size_t kShort = 100;  // a longer table is no help to readers
   if (data.rows.size() <= kShort) {
-    found.exhibits.push_back({"points", point_table(data), "All points of the picture"});
+    found.exhibits.push_back({"points", point_table(data), "All points of the picture."});
   }
   for (const auto& [key, value] : parameters.items()) found.facts.emplace_back(key, shown(value));
   found.notes = notes;

@@ -147,7 +147,7 @@ report::Plot agreement_plot(const std::vector<SetResult>& sets) {
   report::Plot plot;
   plot.title = "A layer becomes the nearest neighbour as beta grows";
   plot.x = {"beta", report::Scale::kLog10, {}, {}};
-  plot.y.label = "share of states given the class of their nearest pattern";
+  plot.y.label = "share that agrees";
   for (const SetResult& set : sets) {
     report::Series series{set.name, {}, {}, {}, report::Mark::kLineAndPoints};
     for (const theory::SharpnessPoint& point : set.comparison.sharpness) {
@@ -267,7 +267,9 @@ Findings study_attention(const AttentionArguments& a, const Context& context) {
       {"layers", table_of(sets),
        "Same test rows, layer against plain form. Ties: decided by a gap within rounding."},
       {"agreement", agreement_plot(sets),
-       "Finite beta; with all weight on the largest score the layer is the nearest neighbour."}};
+       "Share of states that a layer of finite beta gives the class of their nearest pattern; with "
+       "all "
+       "weight on the largest score it is the nearest neighbour."}};
   found.facts = {{"split", std::to_string(a.split)},
                  {"k", std::to_string(a.options.k)},
                  {"beta of weighted votes", report::general(a.options.vote_beta)},

@@ -194,7 +194,7 @@ Findings study_dense_diagram(const DenseDiagramArguments& a, const Context& cont
   plot.description =
       "Temperatures against load: end of the replica-symmetric retrieval branch (spinodal), equal "
       "free energies of retrieval and its rival (crossing), retrieval unstable against replica "
-      "symmetry breaking below (stability), onset of the glass.";
+      "symmetry breaking below (stability), onset of the glass";
   plot.x.label = p == 2 ? "load alpha = K / N" : "load gamma, K = (2 gamma / P!) N^(P-1)";
   plot.y.label = "temperature T";
   plot.y.min = 0;

@@ -321,7 +321,9 @@ Findings study_fixed_points(const FixedPointsArguments& a, const Context& contex
   }
   Findings found;
   found.title = "Fixed points against beta";
-  found.subtitle = "Global average, metastable states, single patterns";
+  found.subtitle = std::to_string(table.num_patterns) +
+                   " patterns, d = " + std::to_string(table.depth) +
+                   ": global average, metastable, single";
   found.exhibits = exhibits_of(a, rows);
   found.facts = {{"patterns", std::to_string(table.num_patterns)},
                  {"depth", std::to_string(table.depth)},
