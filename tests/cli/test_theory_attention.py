@@ -93,6 +93,27 @@ class AttentionTest(ProgramTest):
             with self.subTest(arguments):
                 self.attention(*arguments, status=status, error=message)
 
+    def test_values_of_another_program_stand_beside(self):
+        """Of 21 test rows, all said to be of class 0: two thirds are not."""
+        head = "set,split,row,classifier,v0,v1,v2\n"
+        rows = [f"iris,0,{row},1-NN,1,0,0\n" for row in range(21)]
+        (self.folder / "other.csv").write_text(head + "".join(rows) + "iris,1,0,1-NN,1,0,0\n")
+        result = self.attention("--set", "iris", "--beside", "other.csv", "--json", status=4,
+                                error="test rows that 'other.csv' decides otherwise")
+        beside, = json.loads(result.stdout)["beside"]
+        self.assertEqual((beside["set"], beside["classifier"], beside["num_states"]), ("iris", "1-NN", 21))
+        self.assertGreater(beside["num_differ"], 7)
+        self.assertEqual((beside["num_ties"], beside["difference_max"]), (0, 1))
+        for text, status, message in [
+            (head + rows[0], 3, "iris, 1-NN: expected 21 rows with a value for 3 classes"),
+            (head + rows[1], 3, "line 2, column 'row'.*expected row 0, got 1"),
+            (head.replace("split", "part"), 3, "split"),
+            (head, 4, "layers that 'other.csv' has values for: 0"),
+        ]:
+            with self.subTest(message):
+                (self.folder / "other.csv").write_text(text)
+                self.attention("--set", "iris", "--beside", "other.csv", status=status, error=message)
+
     def test_damaged_data_is_named(self):
         for text, message in [
             ("a,label,test0\n1,0,0\n", "expected columns f0"),
@@ -106,12 +127,28 @@ class AttentionTest(ProgramTest):
 
 
 class RealData(ProgramTest):
-    def test_every_layer_equals_the_plain_form_on_real_sets(self):
+    def data_folder(self):
         folders = [os.environ.get("HOPFIELD_DATA", "/nowhere"), ROOT.parent / "shared/data",
                    ROOT.parent.parent / "shared/data"]
         folder = next((f for f in folders if (pathlib.Path(f) / "uci/iris.csv.gz").exists()), None)
         if folder is None:
             self.skipTest("no uci/iris.csv.gz; name the folder that holds uci/ in HOPFIELD_DATA")
+        return folder
+
+    def test_layers_equal_the_classifiers_of_scikit_learn(self):
+        golden = ROOT / "tests/golden/attention/scikit_learn.csv"
+        found = self.expect(0, "theory", "attention", "--data", self.data_folder(), "--beside", golden, "--json")
+        beside = json.loads(found.stdout)["beside"]
+        self.assertEqual({(one["set"], one["classifier"]) for one in beside},
+                         {(s, c) for s in DEFAULT_SETS for c in CLASSIFIERS if c != "LVQ"})
+        for one in beside:
+            self.assertEqual(one["num_differ"], 0, one)
+            self.assertLessEqual(one["num_ties"], 2, one)
+            # libsvm keeps its kernel in single precision; votes and shares only round.
+            self.assertLess(one["difference_max"], 1e-6 if one["classifier"] == "RBF-SVM" else 1e-13, one)
+
+    def test_every_layer_equals_the_plain_form_on_real_sets(self):
+        folder = self.data_folder()
         result = json.loads(self.expect(0, "theory", "attention", "--data", folder, "--json").stdout)
         self.assertTrue(result["equal"])
         for one in result["sets"]:
