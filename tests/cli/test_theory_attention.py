@@ -107,7 +107,7 @@ class AttentionTest(ProgramTest):
         for text, status, message in [
             (head + rows[0], 3, "iris, 1-NN: expected 21 rows with a value for 3 classes"),
             (head + rows[1], 3, "line 2, column 'row'.*expected row 0, got 1"),
-            (head.replace("split", "part"), 3, "split"),
+            (head.replace("split", "part"), 2, "expected a column .split."),
             (head, 4, "layers that 'other.csv' has values for: 0"),
         ]:
             with self.subTest(message):
@@ -136,7 +136,7 @@ class RealData(ProgramTest):
         return folder
 
     def test_layers_equal_the_classifiers_of_scikit_learn(self):
-        golden = ROOT / "tests/golden/attention/scikit_learn.csv"
+        golden = ROOT / "tests/parity/golden/attention/scikit_learn.csv"
         found = self.expect(0, "theory", "attention", "--data", self.data_folder(), "--beside", golden, "--json")
         beside = json.loads(found.stdout)["beside"]
         self.assertEqual({(one["set"], one["classifier"]) for one in beside},
