@@ -212,6 +212,7 @@ Findings study_contraction(const ReproduceSettings& settings, const Context& con
                      "eigenvalue of the Jacobian at the fixed point."}};
   found.facts = {
       {"patterns", std::to_string(kPatterns) + " Gaussian, d = " + std::to_string(kDepth)},
+      {"beta", "0.3, 0.6, 0.9 times 1/m_max^2"},
       {"seed", std::to_string(settings.seed)}};
   // One per cent: what the terms of second order and the second eigenvalue leave.
   found.checks = {
