@@ -22,7 +22,9 @@ const std::map<std::string, Branch> kBranch = {{"retrieval", Branch::kRetrieval}
                                                {"glass", Branch::kGlass},
                                                {"paramagnet", Branch::kParamagnet}};
 using Line = theory::LinePoint (*)(int, double);
+
 const std::map<std::string, Line> kLines = {{"spinodal", theory::spinodal_temperature},
+                                            {"re-entry", theory::reentry_temperature},
                                             {"crossing", theory::crossing_temperature},
                                             {"stability", theory::stability_temperature},
                                             {"static-glass", theory::static_glass_temperature},
@@ -150,8 +152,9 @@ void add_dense(CLI::App& noun, Context& context) {
       "--critical", a->critical, "The largest load with a retrieval state at T = 0 instead");
   command
       .add_option("--line", a->line,
-                  "A temperature instead, at this load: end of retrieval (spinodal), equal free "
-                  "energies (crossing), loss of stability, or onset of the glass")
+                  "A temperature instead, at this load: end of retrieval (spinodal), its least "
+                  "temperature (re-entry), equal free energies (crossing), loss of stability, or "
+                  "onset of the glass")
       ->check(CLI::IsMember(names_of(kLines)))
       ->type_name("LINE")
       ->excludes(critical);
@@ -165,13 +168,14 @@ Findings study_dense_diagram(const DenseDiagramArguments& a, const Context& cont
   const theory::CriticalLoad edge = theory::critical_load(p, Ansatz::kReplicaSymmetric);
   const theory::CriticalLoad broken = theory::critical_load(p, Ansatz::kOneStep);
   const theory::CriticalLoad ground = theory::ground_state_load(p, Ansatz::kReplicaSymmetric);
-  const std::vector<std::string> lines = {"spinodal", "crossing", "stability", "static-glass",
-                                          "dynamic-glass"};
+  const double end = theory::largest_load(p);
+  const std::vector<std::string> lines = {"spinodal",  "re-entry",     "crossing",
+                                          "stability", "static-glass", "dynamic-glass"};
   const auto count = static_cast<std::size_t>(a.points);
   std::vector<std::vector<double>> temperature(lines.size(), std::vector<double>(count));
   std::vector<double> gamma(count);
   for (std::size_t i = 0; i < count; ++i) {
-    gamma[i] = edge.gamma * static_cast<double>(i) / static_cast<double>(count - 1);
+    gamma[i] = end * static_cast<double>(i) / static_cast<double>(count - 1);
   }
   context.stoppable_executor->run(a.points, [&](std::int64_t i) {
     const auto at = static_cast<std::size_t>(i);
@@ -192,9 +196,11 @@ Findings study_dense_diagram(const DenseDiagramArguments& a, const Context& cont
   report::Plot plot;
   plot.title = "Dense network, P = " + std::to_string(p) + ": phase diagram";
   plot.description =
-      "Temperatures against load: end of the replica-symmetric retrieval branch (spinodal), equal "
-      "free energies of retrieval and its rival (crossing), retrieval unstable against replica "
-      "symmetry breaking below (stability), onset of the glass";
+      "Temperatures against load: replica-symmetric retrieval ends (spinodal) and, beyond its "
+      "largest load at T = 0, begins (re-entry); equal free energies of retrieval and its rival "
+      "(crossing), retrieval unstable against replica symmetry breaking below (stability), onset "
+      "of "
+      "the glass. Point: with one step of breaking retrieval reaches T = 0 up to here";
   plot.x.label = p == 2 ? "load alpha = K / N" : "load gamma, K = (2 gamma / P!) N^(P-1)";
   plot.y.label = "temperature T";
   plot.y.min = 0;
@@ -203,9 +209,12 @@ Findings study_dense_diagram(const DenseDiagramArguments& a, const Context& cont
     for (const double t : temperature[k]) any = any || std::isfinite(t);
     if (any) plot.series.push_back({lines[k], gamma, temperature[k]});
   }
+  plot.series.push_back(
+      {"largest load at T = 0, one step", {broken.gamma}, {0}, {}, report::Mark::kPoints});
   const Json parameters = {{"p", a.p},
                            {"gamma_c_rs", edge.gamma},
                            {"gamma_c_1rsb", broken.gamma},
+                           {"gamma_end", end},
                            {"gamma_ground_state_rs", ground.gamma}};
   return diagram_findings(plot, data, parameters,
                           {"Where a line is absent at a load its cell is empty.",

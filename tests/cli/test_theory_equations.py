@@ -123,6 +123,10 @@ class Diagrams(TheoryTest):
         self.assertEqual(len(rows), 3)
         self.assertAlmostEqual(float(rows[0]["spinodal"]), 0.9915726, delta=1e-7)
         self.assertEqual(rows[0]["static-glass"], "")
+        # The last load is beyond the largest one at T = 0, where retrieval begins at a temperature.
+        self.assertAlmostEqual(float(rows[-1]["gamma"]), 0.46016, delta=1e-4)
+        self.assertEqual(float(rows[1]["re-entry"]), 0)
+        self.assertTrue(0.3 < float(rows[-1]["re-entry"]) < float(rows[-1]["spinodal"]) < 0.6)
         svg = xml.etree.ElementTree.parse(self.folder / "d.svg").getroot()
         self.assertTrue(svg.tag.endswith("svg"))
         text = (self.folder / "d.svg").read_text()

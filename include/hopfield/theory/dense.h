@@ -97,6 +97,13 @@ struct LinePoint {
 };
 /// Largest T of the RS retrieval branch.
 LinePoint spinodal_temperature(int p, double gamma);
+/// Least T of the RS retrieval branch: 0 up to the RS critical_load, above it larger, because
+/// retrieval returns when the temperature rises; by bisection to 1e-6 of the spinodal temperature,
+/// which is the residual. RS is unstable there: with one step retrieval reaches T = 0 up to the
+/// one-step critical_load.
+LinePoint reentry_temperature(int p, double gamma);
+/// Largest load with an RS retrieval state at any temperature, by bisection to 1e-4 of it.
+double largest_load(int p);
 /// T where RS retrieval has the free energy of what competes: the paramagnet, below the static
 /// glass temperature the one-step glass; for P = 2 the RS glass.
 LinePoint crossing_temperature(int p, double gamma);

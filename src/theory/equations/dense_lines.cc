@@ -272,6 +272,44 @@ LinePoint spinodal_temperature(int p, double gamma) {
   return no_line("the end of the branch could not be located");
 }
 
+LinePoint reentry_temperature(int p, double gamma) {
+  const LinePoint end = spinodal_temperature(p, gamma);
+  if (!end.report.converged) return end;
+  LinePoint point;
+  point.report.converged = true;
+  if (gamma <= critical_replica_symmetric(p).gamma) return point;
+  constexpr double kWidth = 1e-6;
+  double low = 0, high = end.temperature * (1 - kWidth);
+  DenseState state = retrieval(p, gamma, high);
+  if (!state.report.converged) return no_line("the branch is too short to be followed");
+  while (high - low > kWidth * end.temperature) {
+    const double middle = (low + high) / 2;
+    const DenseState found = retrieval(p, gamma, middle);
+    point.report.iterations += found.report.iterations;
+    if (found.report.converged) {
+      high = middle;
+      state = found;
+    } else {
+      low = middle;
+    }
+  }
+  point.temperature = high;
+  point.m = state.m;
+  point.q = state.q1;
+  point.report.residual = high - low;
+  return point;
+}
+
+double largest_load(int p) {
+  check_load("largest_load", p, 0);
+  double low = critical_replica_symmetric(p).gamma, high = 2 * low;
+  while (high - low > 1e-4 * low) {
+    const double middle = (low + high) / 2;
+    (spinodal_temperature(p, middle).report.converged ? low : high) = middle;
+  }
+  return low;
+}
+
 LinePoint crossing_temperature(int p, double gamma) {
   check_load("crossing_temperature", p, gamma);
   const LinePoint end = spinodal_temperature(p, gamma);

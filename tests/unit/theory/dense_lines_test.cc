@@ -82,6 +82,28 @@ TEST(DenseLines, SpinodalIsThePublishedOne) {
   }
 }
 
+TEST(DenseLines, RetrievalReturnsBeyondTheLargestLoadAtZeroTemperature) {
+  EXPECT_EQ(reentry_temperature(4, 0.39).temperature, 0);
+  constexpr int p = 4;
+  const double edge = critical_load(p, Ansatz::kReplicaSymmetric).gamma;
+  const double end = largest_load(p);
+  EXPECT_GT(end, edge);
+  EXPECT_TRUE(spinodal_temperature(p, end).report.converged);
+  EXPECT_FALSE(spinodal_temperature(p, end + 2e-4 * edge).report.converged);
+  const double gamma = (edge + end) / 2;
+  const LinePoint start = reentry_temperature(p, gamma);
+  const double top = spinodal_temperature(p, gamma).temperature;
+  EXPECT_TRUE(start.report.converged);
+  const auto exists = [&](double temperature, Ansatz ansatz) {
+    return solve_dense({p, gamma, temperature}, ansatz, Branch::kRetrieval).report.converged;
+  };
+  // Bisected to 1e-6 of the upper end.
+  EXPECT_TRUE(exists(start.temperature + 2e-6 * top, Ansatz::kReplicaSymmetric));
+  EXPECT_FALSE(exists(start.temperature - 2e-6 * top, Ansatz::kReplicaSymmetric));
+  EXPECT_TRUE(exists(0, Ansatz::kOneStep));
+  EXPECT_FALSE(reentry_temperature(4, 0.5).report.converged);
+}
+
 TEST(DenseLines, CrossingIsThePublishedOne) {
   const struct {
     double gamma, temperature;
@@ -121,6 +143,7 @@ TEST(DenseLines, GlassTemperaturesAreThePublishedOnes) {
 TEST(DenseLines, RefuseWhatIsOutOfRange) {
   expect_refused([] { critical_load(3, Ansatz::kReplicaSymmetric); }, "even P");
   expect_refused([] { spinodal_temperature(4, -1); }, "gamma >= 0");
+  expect_refused([] { largest_load(5); }, "even P");
   expect_refused([] { static_glass_temperature(1, 1); }, "P from 2");
 }
 
