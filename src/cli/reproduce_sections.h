@@ -29,12 +29,10 @@ Studies reproduce_fixed_points(const ReproduceSettings& settings, const Context&
 Studies reproduce_capacity(const ReproduceSettings& settings, const Context& context);
 Studies reproduce_retrieval_error(const ReproduceSettings& settings, const Context& context);
 
-// reproduce_spins.cc
+// The others each in the file of their name.
 Studies reproduce_dense(const ReproduceSettings& settings, const Context& context);
 Studies reproduce_multitask(const ReproduceSettings& settings, const Context& context);
 Studies reproduce_attention(const ReproduceSettings& settings, const Context& context);
-
-// reproduce_errata.cc
 Studies reproduce_errata(const ReproduceSettings& settings, const Context& context);
 
 }  // namespace hopfield::cli
