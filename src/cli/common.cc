@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -317,6 +318,33 @@ void check_new_output(const std::string& path, const std::vector<std::string>& i
 
 void add_force(CLI::App& command, bool& force) {
   command.add_flag("--force", force, "Replace the output if it exists");
+}
+
+std::vector<std::string> data_folders(std::vector<std::string> given) {
+  if (const char* named = std::getenv("HOPFIELD_DATA"); named != nullptr && *named != 0) {
+    given.emplace_back(named);
+  }
+  given.emplace_back("../shared/data");
+  return given;
+}
+
+std::string find_data_file(const std::vector<std::string>& folders,
+                           const std::vector<std::string>& names, const std::string& op,
+                           const std::string& remedy) {
+  for (const std::string& folder : folders) {
+    for (const std::string& name : names) {
+      const std::string path = folder + "/" + name;
+      if (path_exists(path)) return path;
+    }
+  }
+  const auto listed = [](const std::vector<std::string>& all, const char* between) {
+    std::string list;
+    for (const std::string& one : all) list += (list.empty() ? "" : between) + one;
+    return list;
+  };
+  fail(ErrorCode::kIo, op,
+       "expected " + listed(names, " or ") + " in one of " + listed(folders, ", ") +
+           ", got none; " + remedy);
 }
 
 void add_json_flag(CLI::App& command, std::string& json) {

@@ -85,6 +85,14 @@ void check_new_output(const std::string& path, const std::vector<std::string>& i
 /// --force, which check_new_output advises.
 void add_force(CLI::App& command, bool& force);
 
+/// Folders to search for data: those of --data, then $HOPFIELD_DATA, then ../shared/data.
+std::vector<std::string> data_folders(std::vector<std::string> given);
+/// FOLDER/NAME, the first that exists; earlier folders first, then earlier names. Errors: kIo
+/// naming `op`, names and folders, and `remedy`.
+std::string find_data_file(const std::vector<std::string>& folders,
+                           const std::vector<std::string>& names, const std::string& op,
+                           const std::string& remedy);
+
 /// --json prints, --json=FILE writes. `json` becomes what json_path understands.
 void add_json_flag(CLI::App& command, std::string& json);
 /// "" (not wanted), "-" (standard output) or a file.

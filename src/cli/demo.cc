@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -32,16 +31,6 @@ struct DemoOptions {
   std::int64_t num_threads = 0;
 };
 
-/// --data DIR..., then $HOPFIELD_DATA, then ../shared/data.
-std::vector<std::string> data_folders(const DemoOptions& options) {
-  std::vector<std::string> folders = options.data;
-  if (const char* named = std::getenv("HOPFIELD_DATA"); named != nullptr && *named != 0) {
-    folders.emplace_back(named);
-  }
-  folders.emplace_back("../shared/data");
-  return folders;
-}
-
 /// The first folder with all of `files`; empty if none has.
 std::string folder_with(const std::vector<std::string>& folders,
                         const std::vector<std::string>& files) {
@@ -55,13 +44,8 @@ std::string folder_with(const std::vector<std::string>& folders,
 }
 
 std::string found_file(const std::vector<std::string>& folders, const std::string& file) {
-  const std::string folder = folder_with(folders, {file});
-  if (!folder.empty()) return folder + "/" + file;
-  std::string list;
-  for (const std::string& candidate : folders) list += (list.empty() ? "" : ", ") + candidate;
-  fail(ErrorCode::kIo, "demo",
-       "expected " + file + " in one of " + list +
-           ", got none; run tools/fetch-demo-data, or name a folder that has it with --data");
+  return find_data_file(folders, {file}, "demo",
+                        "run tools/fetch-demo-data, or name a folder that has it with --data");
 }
 
 /// Whether these are the test folds skl0 of the published experiments on Elephant, by their FNV-1a
@@ -231,7 +215,7 @@ int run_demo(const DemoOptions& options, const Context& context) {
     result.times.emplace_back(name, now - last);
     last = now;
   };
-  const std::vector<std::string> folders = data_folders(options);
+  const std::vector<std::string> folders = data_folders(options.data);
   const std::string digits_path = found_file(folders, kDigitsFile);  // before the long part
   check_output(options.report_path, {digits_path});
   check_output(options.json_path, {digits_path});

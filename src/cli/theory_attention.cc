@@ -1,13 +1,11 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <memory>
 
 #include "cli/theory_answer.h"
 #include "cli/theory_attention_beside.h"
 #include "cli/theory_networks.h"
 #include "cli/theory_studies.h"
-#include "hopfield/base/os.h"
 #include "hopfield/base/version.h"
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
@@ -26,23 +24,10 @@ struct SetResult {
 };
 
 std::string set_path(const Arguments& a, const std::string& name) {
-  std::vector<std::string> folders = a.data;
-  if (const char* named = std::getenv("HOPFIELD_DATA"); named != nullptr && *named != 0) {
-    folders.emplace_back(named);
-  }
-  folders.emplace_back("../shared/data");
-  std::string list;
-  for (const std::string& folder : folders) {
-    for (const char* ending : {".csv.gz", ".csv"}) {
-      const std::string path = folder + "/uci/" + name + ending;
-      if (path_exists(path)) return path;
-    }
-    list += (list.empty() ? "" : ", ") + folder;
-  }
-  fail(ErrorCode::kIo, "theory attention",
-       "expected uci/" + name + ".csv.gz or .csv in one of " + list +
-           ", got none; name the folder that holds uci/ with --data (columns: f0, f1, ..., label, "
-           "test0 ... test3; the UCI Machine Learning Repository publishes the data)");
+  const std::string file = "uci/" + name;
+  return find_data_file(data_folders(a.data), {file + ".csv.gz", file + ".csv"}, "theory attention",
+                        "name the folder that holds uci/ with --data (columns: f0, f1, ..., label, "
+                        "test0 ... test3; the UCI Machine Learning Repository publishes the data)");
 }
 
 /// Rows of a file, cut into those of the test and the others.

@@ -83,7 +83,7 @@ class AttentionTest(ProgramTest):
 
     def test_mistakes_are_named(self):
         for arguments, status, message in [
-            (["--set", "nowhere"], 1, r"expected uci/nowhere.csv.gz or .csv in one of .*--data"),
+            (["--set", "nowhere"], 1, r"expected uci/nowhere.csv.gz or uci/nowhere.csv in one of .*--data"),
             (["--split", "4"], 2, "--split"),
             (["--split", "3"], 3, "split 3: expected test rows"),
             (["--cost", "0"], 2, "--cost"),

@@ -18,12 +18,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// equal to the last bit: beta = 0 itself would forget who is near.
 constexpr double kEqualVotes = 0x1p-200;
 
-double squared_distance(const double* a, const double* b, std::int64_t depth) {
-  double sum = 0;
-  for (std::int64_t k = 0; k < depth; ++k) sum += (a[k] - b[k]) * (a[k] - b[k]);
-  return sum;
-}
-
 std::vector<double> squared_distances(const LabelledPatterns& patterns,
                                       std::span<const double> state) {
   require(static_cast<std::int64_t>(state.size()) == patterns.depth, kOp,
@@ -101,6 +95,12 @@ std::vector<double> distance_states(std::span<const double> values, std::int64_t
 
 double squared_norm(std::span<const double> pattern) {
   return std::inner_product(pattern.begin(), pattern.end(), pattern.begin(), 0.0);
+}
+
+double squared_distance(const double* a, const double* b, std::int64_t depth) {
+  double sum = 0;
+  for (std::int64_t k = 0; k < depth; ++k) sum += (a[k] - b[k]) * (a[k] - b[k]);
+  return sum;
 }
 
 std::vector<double> FixedLayer::recall(std::span<const double> states, Executor* executor) const {

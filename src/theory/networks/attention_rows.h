@@ -1,6 +1,7 @@
 #ifndef HOPFIELD_SRC_THEORY_NETWORKS_ATTENTION_ROWS_H_
 #define HOPFIELD_SRC_THEORY_NETWORKS_ATTENTION_ROWS_H_
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@ namespace hopfield::theory {
 void check_patterns(const LabelledPatterns& patterns, std::string_view op);
 
 double squared_norm(std::span<const double> pattern);
+double squared_distance(const double* a, const double* b, std::int64_t depth);
 
 /// (z, -|z|^2/2) for each row z of values [S, depth]: [S, depth + 1].
 std::vector<double> distance_rows(std::span<const double> values, std::int64_t depth);

@@ -94,13 +94,9 @@ double reach(const LabelledPatterns& prototypes, const LabelledPatterns& pattern
   double square = 0;
   for (std::int64_t i = 0; i < patterns.count(); ++i) {
     for (std::int64_t k = 0; k < prototypes.count(); ++k) {
-      double sum = 0;
-      for (std::int64_t c = 0; c < patterns.depth; ++c) {
-        const double part = patterns.values[static_cast<std::size_t>(i * patterns.depth + c)] -
-                            prototypes.values[static_cast<std::size_t>(k * patterns.depth + c)];
-        sum += part * part;
-      }
-      square = std::max(square, sum);
+      square = std::max(
+          square, squared_distance(patterns.values.data() + i * patterns.depth,
+                                   prototypes.values.data() + k * patterns.depth, patterns.depth));
     }
   }
   return std::sqrt(square);
@@ -117,11 +113,7 @@ std::vector<double> prototype_gradient(const LabelledPatterns& prototypes,
   for (std::size_t i = 0; i < patterns.labels.size(); ++i) {
     const double* q = patterns.values.data() + i * depth;
     for (std::size_t k = 0; k < num; ++k) {
-      square[k] = 0;
-      for (std::size_t c = 0; c < depth; ++c) {
-        const double part = q[c] - prototypes.values[k * depth + c];
-        square[k] += part * part;
-      }
+      square[k] = squared_distance(q, prototypes.values.data() + k * depth, patterns.depth);
     }
     const double nearest = *std::min_element(square.begin(), square.end());
     double all = 0, own_all = 0;
