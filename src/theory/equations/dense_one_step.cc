@@ -167,10 +167,13 @@ NewtonResult solve_from(const DenseParameters& at, const Unknowns& start, const 
   const auto equations = [&](const Vector& v, Vector& value) {
     const Unknowns x = from_vector(v, layout);
     const Point point = evaluate(at, x);
-    if (!point.valid) return false;
-    value[0] = point.slope;
+    // q1 = q2 solves the equations as they stand at any theta: near it the slope falls with the
+    // square of the gap, the equation of the gap with the gap itself.
+    const double gap = layout.outer ? (x.w1 - x.w2) / x.w1 : 1;
+    if (!point.valid || !(gap > 0)) return false;
+    value[0] = point.slope / (gap * gap);
     value[1] = point.w2 - x.w2;
-    if (layout.outer) value[2] = point.w1 - x.w1;
+    if (layout.outer) value[2] = ((point.w1 - point.w2) - (x.w1 - x.w2)) / gap;
     if (layout.magnetised) value[3] = point.m - x.m;
     return true;
   };
@@ -211,30 +214,57 @@ bool accept(const NewtonResult& result, const Layout& layout, Search& search) {
   return search.found;
 }
 
-/// Follows the solution from T = 0 up to the temperature asked for.
+/// Follows the solution from T = 0 up to the temperature asked for, with shorter steps where
+/// Newton's method needs them.
 bool follow_from_ground(const DenseParameters& at, Branch branch, const Layout& layout,
                         Search& search) {
   const GroundState ground = solve_ground(at.p, at.gamma, branch);
   search.iterations += ground.report.iterations;
   if (!ground.report.converged) return false;
-  constexpr int kSteps = 5;
-  Unknowns x;
-  double before = 0;
-  for (int i = 1; i <= kSteps; ++i) {
+  const double susceptibility = ground_point(at.p, at.gamma, ground.at).susceptibility;
+  constexpr double kShortest = 1.0 / 400;
+  Unknowns x, last;
+  double reached = 0, last_reached = 0, step = at.temperature / 5;
+  while (reached < at.temperature) {
+    const bool final_step = reached + step >= at.temperature * (1 - kShortest / 2);
     DenseParameters here = at;
-    here.temperature = at.temperature * i / kSteps;
+    if (!final_step) here.temperature = reached + step;
     const double t = here.temperature;
-    Unknowns start = x;
-    if (i == 1) {
+    Unknowns start;
+    if (reached == 0) {
       start = {ground.at.m, ground.at.one_minus_q1, 0, ground.at.y * t};
-      start.w2 = std::min(ground.at.susceptibility * t, start.w1 / 2);
+      start.w2 = std::min(susceptibility * t, start.w1 / 2);
+    } else if (last_reached == 0) {
+      start = x;
+      start.theta = std::min(x.theta * t / reached, 1.0);
+      start.w2 = std::min(x.w2 * t / reached, (x.w2 + x.w1) / 2);
     } else {
-      start.theta = std::min(x.theta * t / before, 1.0);
-      start.w2 = std::min(x.w2 * t / before, (x.w2 + x.w1) / 2);
+      const double ahead = (t - reached) / (reached - last_reached);
+      const auto extrapolated = [ahead](double now, double before) {
+        return now + ahead * (now - before);
+      };
+      const double gap = extrapolated(x.w1 - x.w2, last.w1 - last.w2);
+      start.theta = std::min(extrapolated(x.theta, last.theta), 1.0);
+      start.w2 = extrapolated(x.w2, last.w2);
+      start.w1 = start.w2 + std::max(gap, (x.w1 - x.w2) / 4);
+      start.m = std::min(extrapolated(x.m, last.m), 1.0);
+      if (!layout.outer) start.w1 = 1;
+      if (!layout.magnetised) start.m = 0;
     }
-    if (!accept(solve_from(here, start, layout), layout, search)) return false;
-    x = search.x;
-    before = t;
+    // Far from where it was expected it is noise: near q1 = q2 hardly anything depends on theta.
+    const bool expected = accept(solve_from(here, start, layout), layout, search) &&
+                          search.x.theta > start.theta / 2 && search.x.theta < start.theta * 2;
+    search.found = expected;
+    if (expected) {
+      last = x;
+      last_reached = reached;
+      x = search.x;
+      reached = t;
+      step *= 1.5;
+    } else {
+      step /= 2;
+      if (step < kShortest * at.temperature) return false;
+    }
   }
   return true;
 }
@@ -327,7 +357,10 @@ DenseState solve_one_step(const DenseParameters& at, Branch branch) {
   if (!search.found) {
     std::ostringstream text;
     text << "no one-step " << (layout.magnetised ? "retrieval" : "glass")
-         << " solution at gamma = " << at.gamma << ", T = " << at.temperature;
+         << " solution found at gamma = " << at.gamma << ", T = " << at.temperature;
+    if (symmetric.report.converged) {
+      text << "; the replica-symmetric one has the replicon " << symmetric.replicon;
+    }
     if (!layout.magnetised && at.p > 2) {
       text << "; the static glass temperature is "
            << static_glass_temperature(at.p, at.gamma).temperature;
@@ -338,6 +371,16 @@ DenseState solve_one_step(const DenseParameters& at, Branch branch) {
     return state;
   }
   const Point point = evaluate(at, search.x);
+  // As small as rounding, the breaking has no digits.
+  constexpr double kResolved = 1e-12;
+  if (symmetric.report.converged &&
+      std::abs(point.a - symmetric.a) < kResolved * std::abs(symmetric.a)) {
+    symmetric.collapsed = true;
+    std::ostringstream text;
+    text << "replica-symmetric to rounding: one step changes A by " << point.a - symmetric.a;
+    symmetric.report.message = text.str();
+    return symmetric;
+  }
   const Noise noise = noise_of(at, search.x);
   state.report.converged = true;
   state.report.residual = search.residual;

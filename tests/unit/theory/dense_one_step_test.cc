@@ -89,6 +89,37 @@ TEST(DenseOneStep, CollapsesWhereReplicaSymmetryIsStable) {
   EXPECT_EQ(one.a, rs.a);
 }
 
+TEST(DenseOneStep, IsFoundUpToTheLineWhereItMeetsReplicaSymmetry) {
+  const double line = stability_temperature(4, 0.3).temperature;
+  double gap_before = 1;
+  for (const double share : {0.5, 0.9}) {
+    const DenseParameters at = {4, 0.3, share * line};
+    const DenseState broken = solve_dense(at, Ansatz::kOneStep, Branch::kRetrieval);
+    const DenseState symmetric = solve_dense(at, Ansatz::kReplicaSymmetric, Branch::kRetrieval);
+    EXPECT_TRUE(broken.report.converged);
+    EXPECT_FALSE(broken.collapsed);
+    EXPECT_LT(broken.a, symmetric.a);
+    EXPECT_LT(broken.q1, symmetric.q2);
+    EXPECT_GT(broken.q2, symmetric.q2);
+    const double gap = (broken.q2 - broken.q1) / (1 - broken.q1);
+    EXPECT_LT(gap, gap_before);
+    gap_before = gap;
+  }
+  EXPECT_LT(gap_before, 0.2);
+  // The free energies differ by the third power of the distance from the line: soon by rounding.
+  const DenseState near = solve_dense({4, 0.3, 0.999 * line}, Ansatz::kOneStep, Branch::kRetrieval);
+  EXPECT_TRUE(near.report.converged && near.collapsed);
+  EXPECT_NE(near.report.message.find("to rounding"), std::string::npos);
+}
+
+TEST(DenseOneStep, HopfieldGlassIsFoundBelowItsTemperature) {
+  const DenseParameters at = {2, 0.1, 0.7};
+  const DenseState broken = solve_dense(at, Ansatz::kOneStep, Branch::kGlass);
+  EXPECT_TRUE(broken.report.converged && !broken.collapsed);
+  EXPECT_LT(broken.a, solve_dense(at, Ansatz::kReplicaSymmetric, Branch::kGlass).a);
+  EXPECT_LT(broken.q1, broken.q2);
+}
+
 TEST(DenseOneStep, ZeroTemperatureIsTheLimit) {
   const double t = 0.01;
   const DenseState zero = solve_dense({4, 0.42, 0}, kOne, Branch::kRetrieval);
