@@ -347,6 +347,21 @@ std::string find_data_file(const std::vector<std::string>& folders,
            ", got none; " + remedy);
 }
 
+std::string csv_quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c;
+    if (c == '"') quoted += c;
+  }
+  return quoted + "\"";
+}
+
+std::string csv_cell(std::string_view text) {
+  const bool plain = text.find_first_of(",\"") == std::string_view::npos &&
+                     !text.starts_with(' ') && !text.ends_with(' ');
+  return plain ? std::string(text) : csv_quoted(text);
+}
+
 void add_json_flag(CLI::App& command, std::string& json) {
   command.add_flag("--json", json, "Print JSON; --json=FILE writes it");
 }

@@ -93,6 +93,10 @@ std::string find_data_file(const std::vector<std::string>& folders,
                            const std::vector<std::string>& names, const std::string& op,
                            const std::string& remedy);
 
+/// A cell of a CSV: in quotes, or only where it must be (a comma, a quote, blanks at an end).
+std::string csv_quoted(std::string_view text);
+std::string csv_cell(std::string_view text);
+
 /// --json prints, --json=FILE writes. `json` becomes what json_path understands.
 void add_json_flag(CLI::App& command, std::string& json);
 /// "" (not wanted), "-" (standard output) or a file.

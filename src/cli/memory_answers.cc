@@ -1,5 +1,6 @@
 #include "cli/memory_answers.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iostream>
@@ -98,17 +99,17 @@ double short_number(float value) {
   return result;
 }
 
-std::string csv_text(const std::string& text) {
-  if (text.find_first_of(",\"") == std::string::npos && !text.starts_with(' ') &&
-      !text.ends_with(' ')) {
-    return text;
+void for_cue_batches(const Rows& cues, std::int64_t num_cues, const std::string& label,
+                     const Context& context,
+                     const std::function<void(std::int64_t, const PatternView&)>& answer) {
+  Progress progress(label, num_cues);
+  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
+    stop_if_cancelled(context);
+    progress.update(first);
+    const std::int64_t count = std::min(kCueBatch, num_cues - first);
+    const std::vector<float> states = read_rows(cues, first, count);
+    answer(first, pattern_view(states.data(), count, cues.source.depth));
   }
-  std::string quoted = "\"";
-  for (const char c : text) {
-    quoted += c;
-    if (c == '"') quoted += c;
-  }
-  return quoted + "\"";
 }
 
 LineOutput::LineOutput(const std::string& path) {

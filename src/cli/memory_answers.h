@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -59,8 +60,11 @@ std::string_view reason_name(StopReason reason);
 /// The double that prints as shortly as the float does.
 double short_number(float value);
 
-/// A cell of a CSV, quoted where it must be.
-std::string csv_text(const std::string& text);
+/// Reads the first `num_cues` cues, kCueBatch at a time, and calls answer(first, states [count,
+/// depth]) for each batch; shows progress, hears an interrupt.
+void for_cue_batches(const Rows& cues, std::int64_t num_cues, const std::string& label,
+                     const Context& context,
+                     const std::function<void(std::int64_t, const PatternView&)>& answer);
 
 /// Lines as they come: a file that appears when complete, or standard output for "-".
 class LineOutput {

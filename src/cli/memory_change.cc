@@ -141,13 +141,6 @@ void export_npy(const store::MemoryFile& memory, const std::string& path) {
   store::write_npy<float>(path, std::vector<float>(numbers.begin(), numbers.end()), shape);
 }
 
-/// A cell that reads back as the same text.
-std::string quoted(const std::string& text) {
-  std::string cell = "\"";
-  for (const char c : text) cell += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return cell + "\"";
-}
-
 void export_table(const store::MemoryFile& memory, const std::string& path, char delimiter,
                   IfExists if_exists, const Context& context) {
   constexpr std::int64_t kBlockNumbers = std::int64_t{1} << 16;
@@ -165,7 +158,7 @@ void export_table(const store::MemoryFile& memory, const std::string& path, char
     const std::int64_t count = std::min(block, source.num_patterns - first);
     const std::vector<double> numbers = source.rows(first, count);
     for (std::int64_t i = 0; i < count; ++i) {
-      text += quoted(memory.id(first + i));
+      text += csv_quoted(memory.id(first + i));
       for (std::int64_t k = 0; k < source.depth; ++k) {
         char number[32];  // the shortest text that reads back as the same f32
         const auto value =

@@ -33,8 +33,8 @@ void write_list(const DedupArguments& a, const store::MemoryFile& memory,
   LineOutput output(a.list);
   output.write(std::string("duplicate,id,of,of_id,") + (a.by_cosine ? "cosine\n" : "distance\n"));
   for (std::size_t i = 0; i < found.duplicate.size(); ++i) {
-    output.write(csv_number(found.duplicate[i]) + "," + csv_text(memory.id(found.duplicate[i])) +
-                 "," + csv_number(found.kept[i]) + "," + csv_text(memory.id(found.kept[i])) + "," +
+    output.write(csv_number(found.duplicate[i]) + "," + csv_cell(memory.id(found.duplicate[i])) +
+                 "," + csv_number(found.kept[i]) + "," + csv_cell(memory.id(found.kept[i])) + "," +
                  csv_number(shown_number(a, found.similarity[i])) + "\n");
   }
   output.commit();

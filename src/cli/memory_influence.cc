@@ -62,16 +62,11 @@ int run_influence(const InfluenceArguments& a, const Context& context) {
   }
   const std::int64_t num_cues = cues.source.num_patterns;
   const std::int64_t num_answered = output == nullptr ? std::min(num_cues, kShown) : num_cues;
-  Progress progress("answering", num_answered);
-  for (std::int64_t first = 0; first < num_answered; first += kCueBatch) {
-    stop_if_cancelled(context);
-    progress.update(first);
-    const std::int64_t count = std::min(kCueBatch, num_answered - first);
-    const std::vector<float> states = read_rows(cues, first, count);
+  const auto answer = [&](std::int64_t first, const PatternView& states) {
     const Influence found =
-        influence(memory.patterns(), pattern_view(states.data(), count, memory.depth()), beta.value,
-                  std::min(a.top, memory.num_patterns()), context.stoppable_executor.get());
-    for (std::int64_t t = 0; t < count; ++t) {
+        influence(memory.patterns(), states, beta.value, std::min(a.top, memory.num_patterns()),
+                  context.stoppable_executor.get());
+    for (std::int64_t t = 0; t < states.rows; ++t) {
       const auto row = static_cast<std::size_t>(t);
       if (output != nullptr) {
         output->write(json_line(memory, first + t, found, row));
@@ -79,7 +74,8 @@ int run_influence(const InfluenceArguments& a, const Context& context) {
         print(memory, first + t, found, row);
       }
     }
-  }
+  };
+  for_cue_batches(cues, num_answered, "answering", context, answer);
   if (output != nullptr) {
     output->commit();
   } else if (num_answered < num_cues) {

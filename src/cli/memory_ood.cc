@@ -34,21 +34,15 @@ constexpr std::array<NamedScore, 3> kScores = {{{"energy", &DistanceScores::ener
 DistanceScores score_all(const store::MemoryFile& memory, const Rows& cues, double beta,
                          const OodArguments& a, const Context& context) {
   DistanceScores all;
-  const std::int64_t num_cues = cues.source.num_patterns;
-  Progress progress("scoring", num_cues);
-  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
-    stop_if_cancelled(context);
-    progress.update(first);
-    const std::int64_t count = std::min(kCueBatch, num_cues - first);
-    const std::vector<float> states = read_rows(cues, first, count);
-    const DistanceScores part =
-        distance_scores(memory.patterns(), pattern_view(states.data(), count, memory.depth()), beta,
-                        a.neighbours, context.stoppable_executor.get());
+  const auto add = [&](std::int64_t, const PatternView& states) {
+    const DistanceScores part = distance_scores(memory.patterns(), states, beta, a.neighbours,
+                                                context.stoppable_executor.get());
     for (const NamedScore& score : kScores) {
       std::vector<double>& values = all.*score.values;
       values.insert(values.end(), (part.*score.values).begin(), (part.*score.values).end());
     }
-  }
+  };
+  for_cue_batches(cues, cues.source.num_patterns, "scoring", context, add);
   return all;
 }
 

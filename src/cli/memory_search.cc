@@ -78,7 +78,7 @@ class SearchOutput {
     for (std::size_t rank = 0; rank < k; ++rank) {
       const std::size_t i = t * k + rank;
       text += csv_number(cue) + "," + std::to_string(rank + 1) + "," +
-              csv_text(memory_.id(found.index[i])) + "," + csv_number(found.index[i]) + "," +
+              csv_cell(memory_.id(found.index[i])) + "," + csv_number(found.index[i]) + "," +
               csv_number(found.similarity[i]) + "," + csv_number(beta_ * found.similarity[i]) +
               "," + csv_number(found.weight[i]) + "\n";
     }
@@ -142,15 +142,10 @@ int run_search(const SearchArguments& a, const Context& context) {
   }
   SearchOutput output(memory, beta.value, a.output);
   const std::int64_t num_cues = cues.source.num_patterns;
-  Progress progress("searching", num_cues);
-  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
-    stop_if_cancelled(context);
-    progress.update(first);
-    const std::int64_t count = std::min(kCueBatch, num_cues - first);
-    const std::vector<float> states = read_rows(cues, first, count);
-    output.add(first, search(memory.patterns(), pattern_view(states.data(), count, memory.depth()),
-                             beta.value, options));
-  }
+  for_cue_batches(cues, num_cues, "searching", context,
+                  [&](std::int64_t first, const PatternView& states) {
+                    output.add(first, search(memory.patterns(), states, beta.value, options));
+                  });
   output.finish(num_cues);
   return kOk;
 }

@@ -110,7 +110,7 @@ CsvTable plot_csv(const report::Plot& plot) {
     const report::Series& series = plot.series[k];
     const std::string name = series.name.empty() ? std::to_string(k + 1) : series.name;
     for (std::size_t i = 0; i < series.x.size(); ++i) {
-      csv.rows.push_back({"\"" + name + "\"", csv_number(series.x[i]), csv_number(series.y[i]),
+      csv.rows.push_back({csv_quoted(name), csv_number(series.x[i]), csv_number(series.y[i]),
                           series.error.empty() ? "" : csv_number(series.error[i])});
     }
   }

@@ -31,7 +31,7 @@ Findings compare_known(const std::string& title, const std::string& subtitle,
     }
     table.add_row({known.name, general(known.value, 10), general(known.expected, 10),
                    general(difference, 2), general(known.tolerance, 2)});
-    found.csv.rows.push_back({"\"" + known.name + "\"", csv_number(known.value),
+    found.csv.rows.push_back({csv_quoted(known.name), csv_number(known.value),
                               csv_number(known.expected), csv_number(known.tolerance)});
     found.json[known.name] = known.value;
   }
@@ -62,7 +62,7 @@ Findings compare_simulated(report::Plot plot, const std::string& x_name,
         p.measured.standard_error > 0 ? difference / p.measured.standard_error : std::nan("");
     table.add_row({p.series, general(p.x), general(p.theory, 5), general(p.measured.mean, 5),
                    general(p.measured.standard_error, 2), general(difference, 2), general(z, 3)});
-    found.csv.rows.push_back({"\"" + p.series + "\"", csv_number(p.x), csv_number(p.theory),
+    found.csv.rows.push_back({csv_quoted(p.series), csv_number(p.x), csv_number(p.theory),
                               csv_number(p.measured.mean), csv_number(p.measured.standard_error),
                               csv_number(z)});
     found.json["points"].push_back({{"series", p.series},

@@ -293,7 +293,7 @@ Findings summarise(const Studies& studies) {
                    general(low, 6) + " to " + general(high, 6), formula.key(), general(patterns, 5),
                    general(median / patterns, 3)});
     found.csv.rows.push_back({study.name, csv_number(size), csv_number(median), csv_number(low),
-                              csv_number(high), "\"" + formula.key() + "\"", csv_number(patterns),
+                              csv_number(high), csv_quoted(formula.key()), csv_number(patterns),
                               csv_number(median / patterns)});
     found.json[study.name] = median / patterns;
     // The others are leading orders only, or known to be off at these sizes

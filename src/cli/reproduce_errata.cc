@@ -36,8 +36,7 @@ struct Statements {
   }
   void add(const std::string& statement, const std::string& printed, const std::string& computed) {
     table.add_row({statement, printed, computed});
-    findings.csv.rows.push_back(
-        {"\"" + statement + "\"", "\"" + printed + "\"", "\"" + computed + "\""});
+    findings.csv.rows.push_back({csv_quoted(statement), csv_quoted(printed), csv_quoted(computed)});
     findings.json[statement] = computed;
   }
   void check(Check check) { findings.checks.push_back(std::move(check)); }

@@ -201,7 +201,7 @@ report::Table table_of(const std::vector<Row>& rows, bool group) {
 CsvTable csv_of(const std::vector<Row>& rows, bool group) {
   CsvTable csv;
   for (const auto& [name, value] : cells_of(rows.front(), group)) {
-    csv.columns.push_back(name.find(',') == std::string::npos ? name : '"' + name + '"');
+    csv.columns.push_back(csv_cell(name));
   }
   csv.columns.emplace_back("holds");
   for (const Row& row : rows) {

@@ -131,7 +131,7 @@ Json json_of(const Arguments& a, const std::vector<Point>& points) {
 
 CsvTable csv_of(const std::vector<Point>& points) {
   CsvTable csv{{"size", "median", "low", "high", "capped"}, {}};
-  for (const auto& f : points[0].formulas) csv.columns.push_back("\"" + f.name + "\"");
+  for (const auto& f : points[0].formulas) csv.columns.push_back(csv_quoted(f.name));
   for (const Point& p : points) {
     std::vector<std::string> row = {csv_number(p.size), csv_number(p.measured.median),
                                     csv_number(p.measured.low), csv_number(p.measured.high),

@@ -273,11 +273,12 @@ LinePoint spinodal_temperature(int p, double gamma) {
 }
 
 LinePoint reentry_temperature(int p, double gamma) {
-  const LinePoint end = spinodal_temperature(p, gamma);
-  if (!end.report.converged) return end;
+  check_load("reentry_temperature", p, gamma);
   LinePoint point;
   point.report.converged = true;
   if (gamma <= critical_replica_symmetric(p).gamma) return point;
+  const LinePoint end = spinodal_temperature(p, gamma);
+  if (!end.report.converged) return end;
   constexpr double kWidth = 1e-6;
   double low = 0, high = end.temperature * (1 - kWidth);
   DenseState state = retrieval(p, gamma, high);
