@@ -51,6 +51,7 @@ class BlockFolder {
           load_tile(engine_, group_.place, group_.head, s, end, norms, scratch_);
       tile_similarities(engine_, group_, tile, similarity_);
       mask_.start(s, tile.count);
+      largest_norm_known_ = false;
       for (std::int64_t r = 0; r < group_.count; ++r) {
         fold_row(tile, r, partials[r], similarity_ + r * kTile, acc + r * stride);
       }
@@ -100,11 +101,15 @@ class BlockFolder {
   }
 
   void add_norms(const StoredTile<T>& tile, const T* bias, RowPartial<T>& partial) {
-    for (std::int64_t s = 0; s < tile.count; ++s) {
-      const bool visible = bias == nullptr || bias[s] != -std::numeric_limits<T>::infinity();
-      if (visible && tile.norms[s] > partial.max_square_norm)
-        partial.max_square_norm = tile.norms[s];
+    if (!largest_norm_known_) {
+      largest_norm_ = 0;
+      for (std::int64_t s = 0; s < tile.count; ++s) {
+        const bool visible = bias == nullptr || bias[s] != -std::numeric_limits<T>::infinity();
+        if (visible && tile.norms[s] > largest_norm_) largest_norm_ = tile.norms[s];
+      }
+      largest_norm_known_ = !engine_.mask_per_state;
     }
+    if (largest_norm_ > partial.max_square_norm) partial.max_square_norm = largest_norm_;
   }
 
   void add_values(const StoredTile<T>& tile, T* acc) {
@@ -146,6 +151,8 @@ class BlockFolder {
   Scratch<T>& scratch_;
   TileMask<T> mask_;
   T* similarity_;
+  T largest_norm_ = 0;  ///< square norm, of the tile's patterns that a row sees
+  bool largest_norm_known_ = false;
 };
 
 const auto kKeepAll = [](std::int64_t) { return true; };
