@@ -321,13 +321,6 @@ inline void touch(const char* from, int64_t row_bytes, int64_t rows, int64_t byt
   }
 }
 
-/// Asks for the cache lines of patterns that will be wanted soon; need not be there.
-inline void prefetch(const char* from, int64_t row_bytes, int64_t rows, int64_t bytes) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t i = 0; i < bytes; i += 64) hwy::Prefetch(from + r * row_bytes + i);
-  }
-}
-
 template <class T>
 void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
                   T* to) {
@@ -340,10 +333,8 @@ void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t row
     const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
     for (int64_t v = 0; v < width; v += kLanes<T>) {
       const char* const group = first + (panel + v) * row_bytes;
-      const int64_t count = std::min(kLanes<T>, rows - panel - v);
-      // The next tile comes from memory while this one is worked on.
-      prefetch(group + rows * row_bytes, row_bytes, count, depth * element);
-      pack_group(group, dtype, row_bytes, count, depth, to + panel * depth + v, width);
+      pack_group(group, dtype, row_bytes, std::min(kLanes<T>, rows - panel - v), depth,
+                 to + panel * depth + v, width);
     }
   }
 }
