@@ -4,9 +4,10 @@
 usage: mil_baselines.py BAGS.csv.gz FOLDS.csv REPETITION MODEL [--jobs N] [--seed N]
        mil_baselines.py --versions
 
-MODEL is forest (300 trees, defaults) or boosting (histogram gradient boosting, 60 rounds, 8 leaves of 10 bags at least, rate 0.1), both
-on [mean, max] of a bag's instances, or set_kernel: a support vector machine on the normalised Gaussian set kernel,
-gamma and C chosen on the validation fold and fitted again. All are fitted on the nine folds that are not tested.
+MODEL is forest (300 trees, defaults) or boosting (histogram gradient boosting, 60 rounds, 8 leaves of 10 bags at
+least, rate 0.1), both on [mean, max] of a bag's instances, or set_kernel: a support vector machine on the normalised
+Gaussian set kernel, gamma and C chosen on the validation fold and fitted again. All are fitted on the nine folds that
+are not tested.
 """
 
 import argparse
@@ -118,7 +119,8 @@ class Task:
 
 def main():
     if sys.argv[1:] == ["--versions"]:
-        print(json.dumps({"python": sys.version.split()[0], "numpy": np.__version__, "scikit-learn": sklearn.__version__}))
+        print(json.dumps({"python": sys.version.split()[0], "numpy": np.__version__,
+                          "scikit-learn": sklearn.__version__}))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bags")

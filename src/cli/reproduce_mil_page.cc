@@ -26,7 +26,8 @@ constexpr const char* kProtocol =
 std::string published_cell(const std::string& set, const std::string& method,
                            const std::string& source) {
   for (const mil::PublishedAuc& entry : mil::published_aucs(set)) {
-    if (entry.method == method && entry.source == source) return fixed(100 * entry.auc, 1);
+    if (entry.method == method && entry.source == source)
+      return report::general(100 * entry.auc, 4);
   }
   return "";
 }
