@@ -29,6 +29,10 @@ struct Interval {
 /// It is too narrow for an AUC near 1 and for few cases.
 Interval auc_interval(double auc, std::span<const double> influence);
 
+/// Half of it, before it is cut: also for the difference of two AUCs, of whose influences
+/// `influence` is the difference.
+double auc_half_interval(std::span<const double> influence);
+
 }  // namespace hopfield::report
 
 #endif  // HOPFIELD_REPORT_ROC_H_

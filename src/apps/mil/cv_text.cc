@@ -51,6 +51,10 @@ std::string pooling_title(Pooling pooling) {
       return "HopfieldPooling";
     case Pooling::kMeanMax:
       return "mean + max, linear";
+    case Pooling::kMean:
+      return "mean, linear";
+    case Pooling::kMax:
+      return "max, linear";
     case Pooling::kAttention:
       return "attention pooling";
     case Pooling::kGatedAttention:

@@ -23,29 +23,6 @@ Json fold_json(const FoldResult& fold, bool times) {
   return json;
 }
 
-Json model_json(const ModelResult& model, bool times) {
-  Json repetitions = Json::array();
-  for (const RepetitionResult& repetition : model.repetitions) {
-    Json folds = Json::array();
-    for (const FoldResult& fold : repetition.folds) folds.push_back(fold_json(fold, times));
-    repetitions.push_back({{"name", repetition.name},
-                           {"auc", repetition.auc},
-                           {"auc_pooled", repetition.auc_pooled},
-                           {"validation_auc", repetition.validation_auc},
-                           {"folds", std::move(folds)}});
-  }
-  Json json = {{"model", model.name},
-               {"title", model.title},
-               {"auc_mean", model.auc_mean},
-               {"auc_sd", model.auc_sd},
-               {"auc_interval", {model.auc_interval.low, model.auc_interval.high}},
-               {"validation_auc_mean", model.validation_auc_mean},
-               {"num_parameters", model.num_parameters},
-               {"repetitions", std::move(repetitions)}};
-  if (times) json["seconds_of_one_thread"] = model.seconds;
-  return json;
-}
-
 }  // namespace
 
 Json to_json(const ModelOptions& options) {
@@ -104,23 +81,72 @@ TrainOptions train_options_from_json(const Json& json) {
   return options;
 }
 
+Json to_json(const ModelResult& model, bool times) {
+  Json repetitions = Json::array();
+  for (const RepetitionResult& repetition : model.repetitions) {
+    Json folds = Json::array();
+    for (const FoldResult& fold : repetition.folds) folds.push_back(fold_json(fold, times));
+    repetitions.push_back({{"name", repetition.name},
+                           {"auc", repetition.auc},
+                           {"auc_pooled", repetition.auc_pooled},
+                           {"validation_auc", repetition.validation_auc},
+                           {"folds", std::move(folds)}});
+  }
+  Json json = {{"model", model.name},
+               {"title", model.title},
+               {"auc_mean", model.auc_mean},
+               {"auc_sd", model.auc_sd},
+               {"auc_interval", {model.auc_interval.low, model.auc_interval.high}},
+               {"validation_auc_mean", model.validation_auc_mean},
+               {"num_parameters", model.num_parameters},
+               {"repetitions", std::move(repetitions)}};
+  if (times) json["seconds_of_one_thread"] = model.seconds;
+  return json;
+}
+
+ModelResult model_result_from_json(const Json& json) {
+  ModelResult model;
+  json.at("model").get_to(model.name);
+  json.at("title").get_to(model.title);
+  json.at("num_parameters").get_to(model.num_parameters);
+  for (const Json& entry : json.at("repetitions")) {
+    RepetitionResult& repetition = model.repetitions.emplace_back();
+    entry.at("name").get_to(repetition.name);
+    for (const Json& one : entry.at("folds")) {
+      FoldResult& fold = repetition.folds.emplace_back();
+      one.at("fold").get_to(fold.fold);
+      one.at("auc").get_to(fold.auc);
+      one.at("validation_auc").get_to(fold.validation_auc);
+      one.at("best_epoch").get_to(fold.best_epoch);
+      one.at("bags").get_to(fold.test_bags);
+      one.at("labels").get_to(fold.labels);
+      one.at("scores").get_to(fold.scores);
+      fold.chosen = one.value("chosen", "");
+      fold.seconds = one.value("seconds", 0.0);
+    }
+  }
+  return model;
+}
+
 std::string cv_json(const CvResult& result, const std::string& command, bool times) {
   Json json;
   if (!command.empty()) json["command"] = command;
-  json.update(model_json(result.model, times));
+  json.update(to_json(result.model, times));
   json["baselines"] = Json::array();
   for (const ModelResult& baseline : result.baselines) {
-    json["baselines"].push_back(model_json(baseline, times));
+    json["baselines"].push_back(to_json(baseline, times));
   }
   json["comparisons"] = Json::array();
   for (const Comparison& comparison : result.comparisons) {
-    json["comparisons"].push_back({{"baseline", comparison.baseline},
-                                   {"mean_difference", comparison.mean_difference},
-                                   {"wins", comparison.wins},
-                                   {"ties", comparison.ties},
-                                   {"losses", comparison.losses},
-                                   {"wilcoxon_p", comparison.wilcoxon_p},
-                                   {"sign_p", comparison.sign_p}});
+    json["comparisons"].push_back(
+        {{"baseline", comparison.baseline},
+         {"mean_difference", comparison.mean_difference},
+         {"wins", comparison.wins},
+         {"ties", comparison.ties},
+         {"losses", comparison.losses},
+         {"wilcoxon_p", comparison.wilcoxon_p},
+         {"sign_p", comparison.sign_p},
+         {"interval", {comparison.interval.low, comparison.interval.high}}});
   }
   json["seed"] = result.options.seed;
   json["settings"] = to_json(result.options.model);

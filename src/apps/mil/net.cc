@@ -37,9 +37,13 @@ void draw_normal(at::Tensor& parameter, double deviation, Random& random) {
 
 }  // namespace
 
+bool is_linear(Pooling pooling) {
+  return pooling == Pooling::kMeanMax || pooling == Pooling::kMean || pooling == Pooling::kMax;
+}
+
 BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size) : options_(options) {
   std::int64_t width = input_size;
-  if (options.pooling != Pooling::kMeanMax) {
+  if (!is_linear(options.pooling)) {
     for (std::size_t i = 0; i < options.embedding.size(); ++i) {
       const std::int64_t next = options.embedding[i];
       embedding_.push_back(
@@ -66,6 +70,9 @@ BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size) : o
     case Pooling::kMeanMax:
       width *= 2;
       break;
+    case Pooling::kMean:
+    case Pooling::kMax:
+      break;
     case Pooling::kGatedAttention:
       attention_gate_ =
           register_module("attention_gate", torch::nn::Linear(width, options.attention_size));
@@ -80,7 +87,7 @@ BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size) : o
     case Pooling::kStoredBags:
       HOPFIELD_CHECK(false);  // no network
   }
-  if (options.head_hidden > 0 && options.pooling != Pooling::kMeanMax) {
+  if (options.head_hidden > 0 && !is_linear(options.pooling)) {
     hidden_ = register_module("hidden", torch::nn::Linear(width, options.head_hidden));
     width = options.head_hidden;
   }
@@ -127,6 +134,10 @@ at::Tensor BagNetImpl::pool(const BagBatch& batch) {
       return hopfield_->forward_ragged(embedded, batch.offsets);
     case Pooling::kMeanMax:
       return at::cat({bag_mean(embedded, batch), bag_max(embedded, batch)}, 1);
+    case Pooling::kMean:
+      return bag_mean(embedded, batch);
+    case Pooling::kMax:
+      return bag_max(embedded, batch);
     case Pooling::kAttention:
     case Pooling::kGatedAttention:
       return bag_sum(attention(embedded, batch) * embedded, batch);
@@ -149,7 +160,7 @@ at::Tensor BagNetImpl::forward(const BagBatch& batch, const at::Generator* dropo
 
 at::Tensor BagNetImpl::instance_weights(const BagBatch& batch) {
   const at::NoGradGuard no_grad;
-  if (options_.pooling == Pooling::kMeanMax) return {};
+  if (is_linear(options_.pooling)) return {};
   const at::Tensor embedded = embed(batch.values);
   if (options_.pooling == Pooling::kHopfield) {
     return hopfield_->instance_associations(embedded, batch.offsets);

@@ -25,6 +25,10 @@ struct BagBatch {
   std::int64_t num_bags() const { return offsets.size(0) - 1; }
 };
 
+/// Mean and maximum: fixed statistics of the coded features, then a linear output, no embedding and
+/// no hidden units.
+bool is_linear(Pooling pooling);
+
 /// Coded instances -> embedding -> pooling over each bag -> output head -> one logit a bag.
 class BagNetImpl : public torch::nn::Module {
  public:
@@ -38,7 +42,7 @@ class BagNetImpl : public torch::nn::Module {
   at::Tensor forward(const BagBatch& batch, const at::Generator* dropout = nullptr);
 
   /// How much each instance counts in its bag's states: [n, heads, quantity] of HopfieldPooling,
-  /// [n, 1, 1] of attention; undefined for kMeanMax. No gradient.
+  /// [n, 1, 1] of attention; undefined for mean and maximum. No gradient.
   at::Tensor instance_weights(const BagBatch& batch);
 
   std::int64_t num_parameters() const;

@@ -19,9 +19,11 @@ constexpr std::array<std::pair<InputCode, std::string_view>, 5> kInputCodes = {{
     {InputCode::kThermometer, "thermometer"},
 }};
 
-constexpr std::array<std::pair<Pooling, std::string_view>, 5> kPoolings = {{
+constexpr std::array<std::pair<Pooling, std::string_view>, 7> kPoolings = {{
     {Pooling::kHopfield, "hopfield"},
     {Pooling::kMeanMax, "mean_max"},
+    {Pooling::kMean, "mean"},
+    {Pooling::kMax, "max"},
     {Pooling::kAttention, "attention"},
     {Pooling::kGatedAttention, "gated_attention"},
     {Pooling::kStoredBags, "stored_bags"},

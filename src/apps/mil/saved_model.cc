@@ -165,7 +165,7 @@ InputCoder read_coder(const store::SafetensorsFile& file, const ModelOptions& op
 }
 
 void append_stored_bags(const StoredBags& model, NamedTensors& tensors) {
-  const auto add = [&](const char* name, const std::vector<std::int64_t>& shape,
+  const auto add = [&](const std::string& name, const std::vector<std::int64_t>& shape,
                        const auto& values) {
     using Value = typename std::decay_t<decltype(values)>::value_type;
     const at::ScalarType type = std::is_same_v<Value, double>  ? at::kDouble
@@ -206,7 +206,7 @@ struct SavedModel::State {
   mutable std::vector<BagNet> members;  // forward is not const in torch, but changes nothing
   std::optional<StoredBags> stored;     // instead of coder and members
 
-  const InputCoder& input_coder() const { return stored ? stored->state().coder : coder; }
+  const InputCoder& input_coder() const { return stored ? stored->state().ranks.coder : coder; }
 
   /// The bags as the networks see them.
   CodedBags code(const Bags& bags, const char* op) const {
@@ -347,10 +347,11 @@ std::vector<std::string> SavedModel::weight_names() const {
 
 std::vector<BagExplanation> SavedModel::explain(const Bags& bags) const {
   if (state_->stored) return explain_stored(*state_->stored, bags);
-  if (state_->options.pooling == Pooling::kMeanMax) {
+  if (is_linear(state_->options.pooling)) {
     fail(ErrorCode::kUnsupported, "explain",
-         "expected a model that weighs instances, got mean_max; train --model hopfield, attention, "
-         "gated_attention or stored-bags");
+         "expected a model that weighs instances, got " +
+             std::string(pooling_name(state_->options.pooling)) +
+             "; train --model hopfield, attention, gated_attention or stored-bags");
   }
   const SingleThreaded single_threaded;
   const CodedBags coded = state_->code(bags, "explain");

@@ -8,6 +8,7 @@
 
 namespace hopfield::mil {
 
+using report::auc_half_interval;
 using report::auc_influence;
 using report::auc_interval;
 using report::auc_standard_error;

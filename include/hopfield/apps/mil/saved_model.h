@@ -51,7 +51,7 @@ class SavedModel {
   /// number of features, naming both.
   std::vector<double> predict(const Bags& bags) const;
 
-  /// Errors: as predict; kUnsupported for mean_max, which has no weights.
+  /// Errors: as predict; kUnsupported for mean_max, mean and max, which have no weights.
   std::vector<BagExplanation> explain(const Bags& bags) const;
   /// Names of the columns of BagExplanation::weights: "h0_q0", ...
   std::vector<std::string> weight_names() const;
