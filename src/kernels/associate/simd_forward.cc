@@ -46,10 +46,8 @@ class BlockFolder {
     std::fill(partials, partials + group_.count, RowPartial<T>());
     std::fill(acc, acc + group_.count * stride, T{0});
     for (std::int64_t s = begin; s < end; s += kTile) {
-      const bool norms = wants_.norms || engine_.call.in.similarity == Similarity::kCosine;
       const StoredTile<T> tile =
-          load_tile(engine_, group_.place, group_.head, s, end, norms, scratch_);
-      tile_similarities(engine_, group_, tile, similarity_);
+          compare_tile(engine_, group_, s, end, wants_.norms, scratch_, similarity_);
       mask_.start(s, tile.count);
       largest_norm_known_ = false;
       for (std::int64_t r = 0; r < group_.count; ++r) {
@@ -268,10 +266,8 @@ void write_association_unit(const Engine<T>& engine, const std::vector<RowPartia
   if (group.count == 0) return;
   TileMask<T> mask(engine, group.bag, group.head, group.place, scratch.bias);
   T* similarity = scratch.similarity.need(group.count * kTile);
-  const bool norms = engine.call.in.similarity == Similarity::kCosine;
   for (std::int64_t s = begin; s < end; s += kTile) {
-    const StoredTile<T> tile = load_tile(engine, group.place, group.head, s, end, norms, scratch);
-    tile_similarities(engine, group, tile, similarity);
+    const StoredTile<T> tile = compare_tile(engine, group, s, end, false, scratch, similarity);
     mask.start(s, tile.count);
     for (std::int64_t r = 0; r < group.count; ++r) {
       T* row = similarity + r * kTile;

@@ -282,20 +282,18 @@ HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, co
   }
 }
 
-/// At most kLanes patterns into one vector's worth of columns, `width` apart.
-template <class T>
-HWY_INLINE void pack_group(const char* from, DType dtype, int64_t row_bytes, int64_t rows,
-                           int64_t depth, T* to, int64_t width) {
-  const Tag<T> d;
-  const auto store = [&](int64_t k, Vec<T> column) { hn::StoreU(column, d, to + k * width); };
+/// At most kLanes patterns of any storage type as columns: put(k, column k), k ascending.
+template <class T, class Put>
+HWY_INLINE void for_each_column(const char* from, DType dtype, int64_t row_bytes, int64_t rows,
+                                int64_t depth, const Put& put) {
   if (rows == kLanes<T> && dtype == dtype_of<T>::value) {
-    return transpose<T>(from, row_bytes, depth, store);
+    return transpose<T>(from, row_bytes, depth, put);
   }
   if constexpr (std::is_same_v<T, float>) {
     if (rows == kLanes<T> && dtype == DType::kBF16 && depth % 2 == 0) {
-      return transpose<T>(from, row_bytes, depth / 2, [&](int64_t k, Vec<T> pairs) {
-        store(2 * k, first_of_pairs(pairs));
-        store(2 * k + 1, second_of_pairs(pairs));
+      return transpose<T>(from, row_bytes, depth / 2, [&](int64_t k, Vec<T> pairs) HWY_ATTR {
+        put(2 * k, first_of_pairs(pairs));
+        put(2 * k + 1, second_of_pairs(pairs));
       });
     }
   }
@@ -308,7 +306,7 @@ HWY_INLINE void pack_group(const char* from, DType dtype, int64_t row_bytes, int
       convert_row(from + r * row_bytes + k * element, dtype, chunk, buffer + r * kChunk);
     }
     transpose<T>(reinterpret_cast<const char*>(buffer), kChunk * static_cast<int64_t>(sizeof(T)),
-                 chunk, [&](int64_t i, Vec<T> column) { store(k + i, column); });
+                 chunk, [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
   }
 }
 
@@ -325,6 +323,7 @@ template <class T>
 void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
                   T* to) {
   if (depth == 0) return;  // `from` may be null
+  const Tag<T> d;
   const auto element = static_cast<int64_t>(dtype_bytes(dtype));
   const int64_t row_bytes = row_stride * element;
   const auto* const first = static_cast<const char*>(from);
@@ -332,10 +331,51 @@ void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t row
   for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
     const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
     for (int64_t v = 0; v < width; v += kLanes<T>) {
-      const char* const group = first + (panel + v) * row_bytes;
-      pack_group(group, dtype, row_bytes, std::min(kLanes<T>, rows - panel - v), depth,
-                 to + panel * depth + v, width);
+      T* const column = to + panel * depth + v;
+      for_each_column<T>(
+          first + (panel + v) * row_bytes, dtype, row_bytes, std::min(kLanes<T>, rows - panel - v),
+          depth, [&](int64_t k, Vec<T> x) HWY_ATTR { hn::StoreU(x, d, column + k * width); });
     }
+  }
+}
+
+/// The chain of `multiply` without storing the columns, which costs more than using them once.
+template <class Step, int kRows, class T>
+HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
+  const Tag<T> d;
+  const auto element = static_cast<int64_t>(dtype_bytes(g.dtype));
+  const int64_t row_bytes = g.row_stride * element;
+  const auto* const first = static_cast<const char*>(g.from);
+  const auto count_at = [&](int64_t v) { return std::min(kLanes<T>, g.count - v); };
+  touch(first, row_bytes, count_at(0), g.depth * element);
+  for (int64_t v = 0; v < g.count; v += kLanes<T>) {
+    const int64_t next = v + kLanes<T>;
+    if (next < g.count)
+      touch(first + next * row_bytes, row_bytes, count_at(next), g.depth * element);
+    Vec<T> sum[kRows];
+    for (int r = 0; r < kRows; ++r) sum[r] = hn::Zero(d);
+    for_each_column<T>(first + v * row_bytes, g.dtype, row_bytes, count_at(v), g.depth,
+                       [&](int64_t k, Vec<T> x) HWY_ATTR {
+#pragma GCC unroll 4
+                         for (int r = 0; r < kRows; ++r) {
+                           sum[r] = Step::step(hn::Set(d, g.a[r * g.a_row + k]), x, sum[r]);
+                         }
+                       });
+    for (int r = 0; r < kRows; ++r) hn::StoreU(sum[r], d, g.c + r * g.c_row + v);
+  }
+}
+
+template <class Step, class T>
+void multiply_few(const FewRowsProduct<T>& g) {
+  switch (g.rows) {
+    case 1:
+      return multiply_few_rows<Step, 1>(g);
+    case 2:
+      return multiply_few_rows<Step, 2>(g);
+    case 3:
+      return multiply_few_rows<Step, 3>(g);
+    default:
+      return multiply_few_rows<Step, 4>(g);
   }
 }
 
@@ -519,6 +559,8 @@ TileKernels<T> kernels() {
       .accumulate = multiply<StepProduct, kPanelVectors, T>,
       .accumulate_distance = multiply<StepDistance, kPanelVectors, T>,
       .accumulate_difference = multiply<StepDifference, 1, T>,
+      .few_products = multiply_few<StepProduct, T>,
+      .few_distances = multiply_few<StepDistance, T>,
       .square_norms = square_norms<T>,
       .cosine_row = cosine_row<T>,
       .score_row = score_row<T>,
