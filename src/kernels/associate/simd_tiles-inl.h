@@ -339,29 +339,71 @@ void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t row
   }
 }
 
+/// Sums of kRows rows with kLanes patterns, which `transpose` brings one column at a time. Inlined
+/// with it: a sum that went through memory would wait for it at every column.
+template <class Step, int kRows, class T>
+struct FewSums {
+  Vec<T> sum[kRows];
+
+  HWY_INLINE FewSums() {
+    for (int r = 0; r < kRows; ++r) sum[r] = hn::Zero(Tag<T>());
+  }
+  HWY_INLINE void add(const FewRowsProduct<T>& g, int64_t k, Vec<T> column) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      sum[r] = Step::step(hn::Set(Tag<T>(), g.a[r * g.a_row + k]), column, sum[r]);
+    }
+  }
+  HWY_INLINE void store(const FewRowsProduct<T>& g, int64_t first) const {
+    for (int r = 0; r < kRows; ++r) hn::StoreU(sum[r], Tag<T>(), g.c + r * g.c_row + first);
+  }
+};
+
+/// Patterns [first, first + count), count <= kLanes, of any storage type.
+template <class Step, int kRows, class T>
+HWY_NOINLINE void multiply_few_slowly(const FewRowsProduct<T>& g, int64_t first, int64_t count) {
+  const int64_t row_bytes = g.row_stride * static_cast<int64_t>(dtype_bytes(g.dtype));
+  FewSums<Step, kRows, T> sums;
+  for_each_column<T>(static_cast<const char*>(g.from) + first * row_bytes, g.dtype, row_bytes,
+                     count, g.depth, [&](int64_t k, Vec<T> x) HWY_ATTR { sums.add(g, k, x); });
+  sums.store(g, first);
+}
+
 /// The chain of `multiply` without storing the columns, which costs more than using them once.
 template <class Step, int kRows, class T>
 HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
-  const Tag<T> d;
   const auto element = static_cast<int64_t>(dtype_bytes(g.dtype));
   const int64_t row_bytes = g.row_stride * element;
-  const auto* const first = static_cast<const char*>(g.from);
-  const auto count_at = [&](int64_t v) { return std::min(kLanes<T>, g.count - v); };
-  touch(first, row_bytes, count_at(0), g.depth * element);
-  for (int64_t v = 0; v < g.count; v += kLanes<T>) {
-    const int64_t next = v + kLanes<T>;
+  const auto* const from = static_cast<const char*>(g.from);
+  const auto count_at = [&](int64_t first) { return std::min(kLanes<T>, g.count - first); };
+  touch(from, row_bytes, count_at(0), g.depth * element);
+  for (int64_t first = 0; first < g.count; first += kLanes<T>) {
+    const int64_t next = first + kLanes<T>;
     if (next < g.count)
-      touch(first + next * row_bytes, row_bytes, count_at(next), g.depth * element);
-    Vec<T> sum[kRows];
-    for (int r = 0; r < kRows; ++r) sum[r] = hn::Zero(d);
-    for_each_column<T>(first + v * row_bytes, g.dtype, row_bytes, count_at(v), g.depth,
-                       [&](int64_t k, Vec<T> x) HWY_ATTR {
-#pragma GCC unroll 4
-                         for (int r = 0; r < kRows; ++r) {
-                           sum[r] = Step::step(hn::Set(d, g.a[r * g.a_row + k]), x, sum[r]);
-                         }
-                       });
-    for (int r = 0; r < kRows; ++r) hn::StoreU(sum[r], d, g.c + r * g.c_row + v);
+      touch(from + next * row_bytes, row_bytes, count_at(next), g.depth * element);
+    const char* const group = from + first * row_bytes;
+    if (next <= g.count && g.dtype == dtype_of<T>::value) {
+      FewSums<Step, kRows, T> sums;
+      transpose<T>(
+          group, row_bytes,
+          g.depth, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) { sums.add(g, k, x); });
+      sums.store(g, first);
+      continue;
+    }
+    if constexpr (std::is_same_v<T, float>) {
+      if (next <= g.count && g.dtype == DType::kBF16 && g.depth % 2 == 0) {
+        FewSums<Step, kRows, T> sums;
+        transpose<T>(
+            group, row_bytes,
+            g.depth / 2, [&](int64_t k, Vec<T> pairs) __attribute__((always_inline)) {
+              sums.add(g, 2 * k, first_of_pairs(pairs));
+              sums.add(g, 2 * k + 1, second_of_pairs(pairs));
+            });
+        sums.store(g, first);
+        continue;
+      }
+    }
+    multiply_few_slowly<Step, kRows>(g, first, count_at(first));
   }
 }
 

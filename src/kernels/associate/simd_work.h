@@ -205,8 +205,13 @@ template <class T>
 StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
                         std::int64_t begin, std::int64_t end, bool want_norms, Scratch<T>& scratch);
 
-/// similarity[r, s] of every row of the group with patterns [begin, ...) of a tile; rows kTile
-/// apart. The tile has norms if they are wanted, columns only where they were of use.
+/// similarity[r, s] for every row of the group; rows kTile apart.
+template <class T>
+void tile_similarities(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
+                       T* similarity);
+
+/// The same for patterns [begin, ...) that are read just for it. The tile has norms if they are
+/// wanted, columns only where they were of use.
 template <class T>
 StoredTile<T> compare_tile(const Engine<T>& engine, const RowGroup<T>& group, std::int64_t begin,
                            std::int64_t end, bool want_norms, Scratch<T>& scratch, T* similarity);
