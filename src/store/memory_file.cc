@@ -262,17 +262,21 @@ void MemoryFile::State::read_log() {
          "'" + file.path() + "': expected changes of kind 1 to 5, got " +
              std::to_string(change.kind) + "; read it with a newer hopfield");
   }
-  live.reserve(patterns.rows.size());
-  for (std::size_t i = 0; i < patterns.rows.size(); ++i) {
-    if (patterns.rows[i] != nullptr) live.push_back(static_cast<std::int64_t>(i));
-  }
-  num_forgotten = num_positions() - std::ssize(live);
-  selected = true;
   log = std::move(changes);
-  find_out_whether_named();
+  std::vector<std::int64_t> positions;
+  for (std::size_t i = 0; i < patterns.rows.size(); ++i) {
+    if (patterns.rows[i] != nullptr) positions.push_back(static_cast<std::int64_t>(i));
+  }
+  num_forgotten = num_positions() - std::ssize(positions);
+  select(std::move(positions));
 }
 
-void MemoryFile::State::find_out_whether_named() {
+void MemoryFile::State::select(std::vector<std::int64_t> positions) {
+  live = std::move(positions);
+  selected = true;
+  for (Table* table : {&patterns, &values}) table->gathered = std::make_unique<Table::Gathered>();
+  position_of_name = std::make_unique<Names>();
+  has_ids = ids.given();
   for (std::int64_t i = 0; !has_ids && i < num_patterns(); ++i) {
     const std::string_view stored = stored_name(position(i));
     has_ids = stored.empty() ? position(i) != i : stored != std::to_string(i);
@@ -393,15 +397,15 @@ PatternView MemoryFile::State::view(Table& table) {
   PatternView view;
   if (!table.given()) return view;
   if (selected) {
-    std::call_once(table.gathered_once, [&] {
-      table.gathered = std::make_unique_for_overwrite<std::byte[]>(live.size() * table.row_bytes);
+    std::call_once(table.gathered->once, [&] {
+      auto& rows = table.gathered->value;
+      rows = std::make_unique_for_overwrite<std::byte[]>(live.size() * table.row_bytes);
       for (std::size_t i = 0; i < live.size(); ++i) {
-        std::copy_n(table.row(live[i]), table.row_bytes,
-                    table.gathered.get() + i * table.row_bytes);
+        std::copy_n(table.row(live[i]), table.row_bytes, rows.get() + i * table.row_bytes);
       }
     });
   }
-  if (num_patterns() > 0) view.data = selected ? table.gathered.get() : table.body;
+  if (num_patterns() > 0) view.data = selected ? table.gathered->value.get() : table.body;
   view.dtype = table.dtype;
   view.rows = num_patterns();
   view.depth = table.depth;
@@ -430,16 +434,16 @@ PatternSource MemoryFile::State::source(const Table& table, const std::string& w
 }
 
 const std::unordered_map<std::string_view, std::int64_t>& MemoryFile::State::stored_names() {
-  std::call_once(stored_names_once, [this] {
+  std::call_once(position_of_name->once, [this] {
     std::unordered_map<std::string_view, std::int64_t> names;
     for (std::int64_t i = num_patterns(); i-- > 0;) {
       const std::int64_t at = position(i);
       if (at < body_rows && !ids.given()) break;
       names.insert_or_assign(stored_name(at), at);
     }
-    position_of_name = std::move(names);
+    position_of_name->value = std::move(names);
   });
-  return position_of_name;
+  return position_of_name->value;
 }
 
 void MemoryFile::State::verify_numbers(const Table& table, const std::string& what) const {
@@ -572,12 +576,7 @@ void MemoryFile::restrict_to(std::span<const std::int64_t> patterns) {
             "expected ascending patterns, got " + std::to_string(patterns[i]) + " after another");
     positions.push_back(state_->position(patterns[i]));
   }
-  auto restricted = std::make_unique<State>(std::move(state_->file));
-  restricted->selected = true;
-  restricted->live = std::move(positions);
-  restricted->has_ids = restricted->ids.given();
-  restricted->find_out_whether_named();
-  state_ = std::move(restricted);
+  state_->select(std::move(positions));
 }
 
 bool MemoryFile::has_ids() const {

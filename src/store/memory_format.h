@@ -84,6 +84,13 @@ void write_memory(const std::string& path, const PatternSource& source,
 void write_copy(const MemoryFile& memory, const std::string& path, IfExists if_exists,
                 const std::function<bool()>& cancelled);
 
+/// What is made when it is first asked for.
+template <class T>
+struct Lazy {
+  std::once_flag once;
+  T value;
+};
+
 /// The rows of a memory's patterns or of its values.
 struct Table {
   bool given() const { return tensor != nullptr; }
@@ -98,8 +105,8 @@ struct Table {
   std::size_t row_bytes = 0;
   const std::byte* body = nullptr;
   std::vector<const std::byte*> rows;  // by position, with at least one change
-  std::once_flag gathered_once;
-  std::unique_ptr<std::byte[]> gathered;
+  using Gathered = Lazy<std::unique_ptr<std::byte[]>>;
+  std::unique_ptr<Gathered> gathered = std::make_unique<Gathered>();  // the rows of `live`
 };
 
 /// Texts of the body, one a pattern.
@@ -128,7 +135,8 @@ struct MemoryFile::State {
   void apply_parts(internal::Payload& in, std::int64_t parts,
                    std::span<const std::int64_t> positions);
   std::int64_t live_position(std::int64_t position) const;
-  void find_out_whether_named();
+  /// The patterns are those of these positions; forgets what was made of others.
+  void select(std::vector<std::int64_t> positions);
   /// Errors: kInvalidArgument.
   void require_pattern(std::int64_t pattern) const;
 
@@ -166,8 +174,8 @@ struct MemoryFile::State {
   bool selected = false;           // the patterns are those of `live`
   std::vector<std::int64_t> live;  // positions of the patterns, ascending
 
-  std::once_flag stored_names_once;
-  std::unordered_map<std::string_view, std::int64_t> position_of_name;
+  using Names = internal::Lazy<std::unordered_map<std::string_view, std::int64_t>>;
+  std::unique_ptr<Names> position_of_name = std::make_unique<Names>();
 };
 
 }  // namespace hopfield::store

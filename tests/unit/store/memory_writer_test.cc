@@ -451,6 +451,8 @@ TEST(RestrictTo, ShowsTheMemoryAsIfTheOthersHadBeenForgotten) {
     }
     MemoryFile memory(path);
     (void)memory.patterns();
+    (void)memory.find("b");
+    MemoryWriter(path).update(Ids{"a"}, source_of({7, 7}, 2));  // which `memory` does not see
     const std::int64_t last = std::ssize(contents) - 1;
     memory.restrict_to(std::vector<std::int64_t>{0, last});
     const Contents expected = {contents.front(), contents.back()};
@@ -465,6 +467,7 @@ TEST(RestrictTo, ShowsTheMemoryAsIfTheOthersHadBeenForgotten) {
     EXPECT_EQ(contents_of(memory), Contents{expected[1]});
     EXPECT_ERROR(memory.restrict_to(std::vector<std::int64_t>{1}), kInvalidArgument, "below 1");
     EXPECT_ERROR(memory.restrict_to(std::vector<std::int64_t>{0, 0}), kInvalidArgument, "ascend");
+    contents[0].numbers = {7, 7};
     EXPECT_EQ(contents_of(MemoryFile(path)), contents);
   }
 }
