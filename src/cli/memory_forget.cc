@@ -107,7 +107,7 @@ void print_proof(const ForgetProof& proof) {
   std::cout << "outside  copies, backups, exports, free blocks of the disk: not looked at\n";
 }
 
-int run_forget(const ForgetArguments& a, const Context& context) {
+int run_forget(const ForgetArguments& a) {
   require(!a.ids.empty() || !a.file.empty() || !a.where.empty(), "--id",
           "expected names of patterns to forget, got none; give --id NAME, --ids FILE or --where "
           "PREDICATE");
@@ -124,7 +124,7 @@ int run_forget(const ForgetArguments& a, const Context& context) {
 
   const std::string what = "forgot " + patterns_text(std::ssize(names));
   if (!a.prove) return told(a.memory, what, {{"forgotten", names}}, target);
-  const ForgetProof proof = prove_forgotten(a.memory, std::move(before), patterns, context);
+  const ForgetProof proof = prove_forgotten(a.memory, std::move(before), patterns);
   told(a.memory, what, {{"forgotten", names}, {"proof", proof_json(proof)}}, target);
   if (target != "-") print_proof(proof);
   return proof.holds() ? kOk : kMissed;
@@ -141,7 +141,7 @@ void add_memory_forget(CLI::App& noun, Context& context) {
        "hopfield memory forget rich.safetensors --where 'label == \"cat\" and year < 2020' "
        "--dry-run",
        "hopfield memory forget memory.safetensors --id 0 --prove"},
-      [a, &context] { return run_forget(*a, context); });
+      [a] { return run_forget(*a); });
   add_memory_argument(command, a->memory);
   CLI::Option* id =
       command

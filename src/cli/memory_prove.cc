@@ -40,8 +40,7 @@ struct Recalled {
   std::vector<std::int64_t> top_index, size;
 };
 
-Recalled recall(const store::MemoryFile& memory, const std::vector<float>& cues, double beta,
-                Executor* executor) {
+Recalled recall(const store::MemoryFile& memory, const std::vector<float>& cues, double beta) {
   const std::int64_t depth = memory.depth();
   const std::int64_t num_cues = std::ssize(cues) / depth;
   const auto n = static_cast<std::size_t>(num_cues);
@@ -72,9 +71,7 @@ Recalled recall(const store::MemoryFile& memory, const std::vector<float>& cues,
   constexpr std::int64_t kSteps = kUpdates - 1;  // the last association updates, too
   UpdateOptions update;
   update.update_steps_max = {&kSteps, 1};
-  AssociateOptions options;
-  options.executor = executor;
-  retrieve(in, update, out, report, options);
+  retrieve(in, update, out, report);
   return all;
 }
 
@@ -157,7 +154,7 @@ double mean_square_norm(const store::MemoryFile& memory) {
 }  // namespace
 
 ForgetProof prove_forgotten(const std::string& path, store::MemoryFile before,
-                            const std::vector<std::int64_t>& forgotten, const Context& context) {
+                            const std::vector<std::int64_t>& forgotten) {
   ForgetProof proof;
   store::compact_memory(path);
   const store::MemoryFile after(path);
@@ -184,9 +181,8 @@ ForgetProof prove_forgotten(const std::string& path, store::MemoryFile before,
   // From an average of many patterns to a single one.
   for (const double sharpness : {1.0, 10.0, 100.0}) {
     proof.betas.push_back(sharpness / square_norm);
-    Executor* executor = context.stoppable_executor.get();
-    proof.num_different += num_different(recall(after, cues, proof.betas.back(), executor),
-                                         recall(fresh, cues, proof.betas.back(), executor));
+    proof.num_different += num_different(recall(after, cues, proof.betas.back()),
+                                         recall(fresh, cues, proof.betas.back()));
   }
   return proof;
 }

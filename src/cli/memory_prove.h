@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "cli/common.h"
 #include "hopfield/store/memory_file.h"
 
 namespace hopfield::cli {
@@ -36,7 +35,7 @@ inline std::string fresh_memory_path(const std::string& path) {
 /// cues. The other file is removed at the end. `before` is the memory as it was, opened before it
 /// forgot `forgotten` (ascending). Errors: kIo, also if that file exists.
 ForgetProof prove_forgotten(const std::string& path, store::MemoryFile before,
-                            const std::vector<std::int64_t>& forgotten, const Context& context);
+                            const std::vector<std::int64_t>& forgotten);
 
 }  // namespace hopfield::cli
 
