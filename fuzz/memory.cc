@@ -14,10 +14,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                              "input");
     tolerate_errors([&] { memory.verify(); });
     (void)memory.patterns();
+    (void)memory.values();
     tolerate_errors([&] { (void)memory.find("1"); });
     for (std::int64_t i = 0; i < std::min<std::int64_t>(memory.num_patterns(), 100); ++i) {
       (void)pattern_source(memory).rows(i, 1);
       tolerate_errors([&] { (void)memory.id(i); });
+      tolerate_errors([&] { (void)memory.metadata(i); });
     }
   });
   return 0;

@@ -1,5 +1,6 @@
-// A sound memory whose log has sound checksums around whatever the input says: first byte the kind
-// of a change, second its length in units of 8 bytes, then its payload, and so on.
+// A sound memory whose log has sound checksums around whatever the input says: first byte whether
+// the memory has values, then for each change a byte with its kind, one with its length in units of
+// 8 bytes, and its payload.
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,8 +26,8 @@ class BytesInMemory final : public hopfield::ChangeableFile {
   std::vector<std::byte> bytes;
 };
 
-/// Two patterns of depth 2, up to where the log starts.
-std::vector<std::byte> body() {
+/// Two patterns of depth 2 with values of depth 1, up to where the log starts.
+std::vector<std::byte> body(bool with_values) {
   const std::string path =
       (std::filesystem::temp_directory_path() / ("hopfield-fuzz-" + std::to_string(::getpid())))
           .string();
@@ -36,7 +37,13 @@ std::vector<std::byte> body() {
   source.rows = [](std::int64_t, std::int64_t count) {
     return std::vector<double>(static_cast<std::size_t>(2 * count), 1.0);
   };
+  hopfield::store::PatternSource values = source;
+  values.depth = 1;
+  values.rows = [](std::int64_t, std::int64_t count) {
+    return std::vector<double>(static_cast<std::size_t>(count), 1.0);
+  };
   hopfield::store::CreateMemoryOptions options;
+  if (with_values) options.attached.values = &values;
   options.if_exists = hopfield::IfExists::kReplace;
   hopfield::store::create_memory(path, source, options);
   std::vector<std::byte> bytes;
@@ -53,19 +60,23 @@ std::vector<std::byte> body() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using hopfield::fuzz::tolerate_errors;
-  static const std::vector<std::byte> start = body();
+  static const std::vector<std::byte> starts[] = {body(false), body(true)};
+  if (size == 0) return 0;
+  const std::vector<std::byte>& start = starts[data[0] % 2u];
   BytesInMemory file(start);
   hopfield::store::ChangeLogWriter log(file, start.size(), hopfield::store::ChangeLog({}, "new"));
-  for (std::size_t at = 0; at + 2 <= size;) {
+  for (std::size_t at = 1; at + 2 <= size;) {
     const std::size_t length = std::min(std::size_t{8} * data[at + 1], size - at - 2);
-    log.append(data[at] % 5u, hopfield::fuzz::bytes_of(data + at + 2, length));
+    log.append(data[at] % 7u, hopfield::fuzz::bytes_of(data + at + 2, length));
     at += 2 + length;
   }
   tolerate_errors([&] {
     const hopfield::store::MemoryFile memory(file.bytes, "input");
     tolerate_errors([&] { memory.verify(); });
     (void)memory.patterns();
+    (void)memory.values();
     (void)memory.ids();
+    for (std::int64_t i = 0; i < memory.num_patterns(); ++i) (void)memory.metadata(i);
     (void)memory.find("1");
   });
   return 0;

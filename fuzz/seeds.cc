@@ -2,6 +2,7 @@
 // the present format. usage: fuzz_seeds FOLDER
 #include <zlib.h>
 
+#include <bit>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -69,20 +70,51 @@ void write_seeds(const std::string& root) {
     return one;
   }());
 
+  const store::PatternSource values = two_patterns();
+  const std::vector<std::string> texts = {R"({"a":[1,"x"]})", "{}"};
+  options.attached.values = &values;
+  options.attached.metadata = texts;
+  const std::string rich = folder("memory") + "rich", grown = folder("memory") + "grown";
+  store::create_memory(rich, two_patterns(), options);
+  store::create_memory(grown, two_patterns(), options);
+  const std::vector<std::string> more = {"z", "w"};
+  store::MemoryWriter(grown).add(two_patterns(), more, options.attached);
+  store::MemoryWriter(grown).attach(more, options.attached);
+
   // For memory_log: two patterns of depth 2 are there. Forget pattern 1; update pattern 0; add "n".
   const auto put = [](std::string& to, const auto& numbers) {
     to.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]);
   };
-  std::string log = {2, 2};
-  put(log, std::vector<std::int64_t>{1, 1});
+  using Numbers = std::vector<std::int64_t>;
+  using Floats = std::vector<float>;
+  std::string log = {0, 2, 2};
+  put(log, Numbers{1, 1});
   log += {3, 3};
-  put(log, std::vector<std::int64_t>{1, 0});
-  put(log, std::vector<float>{7, 7});
+  put(log, Numbers{1, 0});
+  put(log, Floats{7, 7});
   log += {1, 6};
-  put(log, std::vector<std::int64_t>{1, 2, 0, 1, 'n'});
-  put(log, std::vector<float>{8, 9});
+  put(log, Numbers{1, 2, 0, 1, 'n'});
+  put(log, Floats{8, 9});
   atomic_write_file(folder("memory_log") + "all", log);
-  atomic_write_file(folder("memory_log") + "forget", std::string_view(log).substr(0, 18));
+  atomic_write_file(folder("memory_log") + "forget", std::string_view(log).substr(0, 19));
+  // With values: metadata "{}" for pattern 0; then "n" with pattern, value and metadata.
+  const std::int64_t braces = '{' + 256 * '}';
+  std::string with = {1, 5, 6};
+  put(with, Numbers{1, 4, 0, 0, 2, braces});
+  with += {4, 11};
+  put(with, Numbers{1, 7, 2, 0, 1, 'n'});
+  put(with, Floats{8, 9, 5, 0});
+  put(with, Numbers{0, 2, braces});
+  atomic_write_file(folder("memory_log") + "with", with);
+
+  const std::vector<float> vectors = {std::bit_cast<float>(2), 1, 2, std::bit_cast<float>(2), 3, 4};
+  std::string fvecs;
+  put(fvecs, vectors);
+  atomic_write_file(folder("fvecs") + "two", fvecs);
+  // For metadata: a predicate, then lines of JSON.
+  atomic_write_file(folder("metadata") + "all",
+                    std::string_view("not (a.\"b c\" == \"x\\n\" or n in [1, -2.5e3, null]) and "
+                                     "has(a)\n{\"a\":{\"b c\":\"x\"},\"n\":[{}]}\n{\"n\":1}\n"));
 }
 
 }  // namespace

@@ -389,10 +389,11 @@ Progress::~Progress() {
 void Progress::update(std::int64_t done, const std::string& note) {
   if (!shown_) return;
   const auto now = std::chrono::steady_clock::now();
-  if (drawn_ && done < total_ && now - last_ < std::chrono::milliseconds(100)) return;
+  if (drawn_ && done != total_ && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   drawn_ = true;
-  std::cerr << "\r\x1b[K" << label_ << " " << done << "/" << total_;
+  std::cerr << "\r\x1b[K" << label_ << " " << done;
+  if (total_ >= 0) std::cerr << "/" << total_;
   if (!note.empty()) std::cerr << "  " << note;
   std::cerr << std::flush;
 }

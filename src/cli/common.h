@@ -106,7 +106,8 @@ std::string json_path(const std::string& json);
 /// keep their order; NaN and infinities become null.
 void write_json(const std::string& path, const nlohmann::ordered_json& json);
 
-/// A line on standard error that counts, only if that is a terminal; gone when destroyed.
+/// A line on standard error that counts, only if that is a terminal; gone when destroyed. A
+/// negative total is not known.
 class Progress {
  public:
   Progress(std::string label, std::int64_t total);

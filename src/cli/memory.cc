@@ -23,18 +23,34 @@ using Json = nlohmann::ordered_json;
 
 struct CreateArguments {
   NamedRows rows;
-  std::string output, dtype = "f32";
+  std::string output, json, dtype = "f32", values_dtype = "f32";
   bool force = false;
 };
 
+DType parse_dtype(const std::string& name) {
+  return name == "f32" ? DType::kF32 : name == "bf16" ? DType::kBF16 : DType::kF16;
+}
+
+void add_dtype(CLI::App& command, const std::string& option, std::string& dtype,
+               const std::string& what) {
+  command.add_option(option, dtype, "How numbers of " + what + " are stored")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
+      ->type_name("f32|bf16|f16")
+      ->capture_default_str();
+}
+
 int run_create(const CreateArguments& a, const Context& context) {
-  check_new_output(a.output, {a.rows.patterns, a.rows.ids}, a.force);
+  const std::vector<std::string> inputs = {a.rows.patterns, a.rows.ids, a.rows.values,
+                                           a.rows.metadata};
+  check_new_output(a.output, inputs, a.force);
+  const std::string target = json_path(a.json);
+  check_output(target, inputs);
   Rows rows = open_named_rows(a.rows);
   store::CreateMemoryOptions options;
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-    if (dtype_name(dtype) == a.dtype) options.dtype = dtype;
-  }
+  options.dtype = parse_dtype(a.dtype);
+  options.values_dtype = parse_dtype(a.values_dtype);
   options.ids = rows.ids;
+  options.attached = rows.attached();
   options.if_exists = a.force ? IfExists::kReplace : IfExists::kRefuse;
   options.cancelled = context.cancelled;
   Progress progress("storing", rows.source.num_patterns);
@@ -45,6 +61,8 @@ int run_create(const CreateArguments& a, const Context& context) {
   };
   store::create_memory(a.output, rows.source, options);
   const store::MemoryFile memory(a.output);
+  if (!target.empty()) write_json(target, memory_facts(memory));
+  if (target == "-") return kOk;
   std::cout << a.output << ": " << memory.num_patterns() << " patterns of depth " << memory.depth()
             << ", " << dtype_name(memory.dtype()) << ", " << memory.num_bytes() << " bytes\n";
   return kOk;
@@ -56,16 +74,17 @@ void add_create(CLI::App& noun, Context& context) {
       noun, context, "create", "Store patterns in a file",
       {"hopfield memory create patterns.npy -o memory.safetensors",
        "hopfield memory create table.csv --id-column name -o memory.safetensors --force",
-       "hopfield memory create patterns.npy --ids names.txt --dtype bf16 -o small.safetensors"},
+       "hopfield memory create patterns.npy --ids names.txt --dtype bf16 -o small.safetensors",
+       "hopfield memory create patterns.npy --values values.npy --metadata about.jsonl -o "
+       "memory.safetensors --force"},
       [a, &context] { return run_create(*a, context); });
-  add_named_rows(command, a->rows);
+  add_named_rows(command, a->rows)->required();
   command.add_option("-o,--output", a->output, "The memory to write (safetensors)")
       ->type_name("FILE")
       ->required();
-  command.add_option("--dtype", a->dtype, "How numbers are stored")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
-      ->type_name("f32|bf16|f16")
-      ->capture_default_str();
+  add_dtype(command, "--dtype", a->dtype, "patterns");
+  add_dtype(command, "--values-dtype", a->values_dtype, "values");
+  add_json_flag(command, a->json);
   add_force(command, a->force);
 }
 
@@ -109,14 +128,6 @@ Json capacity(const BetaAdvice& advice) {
   json["exact_tail"] = exact_tail_capacity(StorageCriterion::kSharp, advice.beta, k, seen.depth,
                                            kFailureProbability);
   return json;
-}
-
-Json facts(const store::MemoryFile& memory) {
-  return {{"path", memory.path()},           {"num_patterns", memory.num_patterns()},
-          {"depth", memory.depth()},         {"dtype", dtype_name(memory.dtype())},
-          {"bytes", memory.num_bytes()},     {"tombstones", memory.tombstones()},
-          {"changes", memory.num_changes()}, {"version", memory.version()},
-          {"has_ids", memory.has_ids()}};
 }
 
 Json statistics(const store::MemoryFile& memory, const PatternStatistics& seen) {
@@ -170,7 +181,12 @@ void print_stat(const Json& json, const BetaAdvice* advice) {
   line("memory") << json["path"].get<std::string>() << "\n";
   line("patterns") << json["num_patterns"] << " of depth " << json["depth"] << ", "
                    << json["dtype"].get<std::string>()
-                   << (json["has_ids"].get<bool>() ? ", with ids" : "") << "\n";
+                   << (json["has_ids"].get<bool>() ? ", with ids" : "")
+                   << (json["has_metadata"].get<bool>() ? ", with metadata" : "") << "\n";
+  if (json["has_values"].get<bool>()) {
+    line("values") << "of depth " << json["values_depth"] << ", "
+                   << json["values_dtype"].get<std::string>() << "\n";
+  }
   line("size") << json["bytes"] << " bytes, format version " << json["version"] << ", "
                << json["tombstones"] << " tombstones, " << json["changes"]
                << " changes in the log\n";
@@ -216,7 +232,7 @@ int run_stat(const StatArguments& a, const Context& context) {
   const std::string target = json_path(a.json);
   check_output(target, {a.memory});
   const store::MemoryFile memory(a.memory);
-  Json json = facts(memory);
+  Json json = memory_facts(memory);
   BetaAdvice advice;
   const bool measured = !a.quick && memory.num_patterns() > 0;
   if (!a.quick) memory.verify();

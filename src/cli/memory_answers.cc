@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "hopfield/base/error.h"
+#include "hopfield/store/predicate.h"
 
 namespace hopfield::cli {
 
@@ -14,23 +15,40 @@ void add_question(CLI::App& command, QuestionPaths& paths, const std::string& cu
   command
       .add_option("--cue", paths.cue,
                   cue_help +
-                      ", one a row and of the patterns' depth: NPY, fvecs, CSV or TSV, plain or "
-                      "gz; - is a CSV from standard input")
+                      ", one a row and of the patterns' depth: NPY, safetensors, fvecs, CSV or "
+                      "TSV, plain or gz; - is a CSV from standard input")
       ->type_name("FILE")
       ->required();
+  add_tensor(command, paths.tensor);
 }
 
-store::MemoryFile open_memory(const std::string& path) {
+CLI::Option* add_where(CLI::App& command, std::string& where) {
+  return command
+      .add_option("--where", where,
+                  "Only patterns whose metadata match, as in: label == \"cat\" and (year < 2020 or "
+                  "not has(source.file)); also !=, <=, >, >=, in [..], not in [..]")
+      ->type_name("PREDICATE");
+}
+
+void restrict_where(store::MemoryFile& memory, const std::string& where) {
+  if (where.empty()) return;
+  memory.restrict_to(matching_patterns(memory, store::Predicate(where)));
+}
+
+store::MemoryFile open_memory(const std::string& path, const std::string& where) {
   store::MemoryFile memory(path);
+  restrict_where(memory, where);
   if (memory.num_patterns() == 0) {
     fail(ErrorCode::kCorruptData, "memory",
-         "'" + path + "': expected a memory with patterns, got an empty one");
+         "'" + path + "': expected a memory with patterns" +
+             (where.empty() ? ", got an empty one" : " that match --where, got none"));
   }
   return memory;
 }
 
-Rows open_cues(const std::string& path, const store::MemoryFile& memory, Missing missing) {
-  Rows cues = open_rows(path, "", true, missing);
+Rows open_cues(const std::string& path, const store::MemoryFile& memory, Missing missing,
+               const std::string& tensor) {
+  Rows cues = open_row_stream(path, missing, tensor);
   if (cues.source.depth != memory.depth()) {
     fail(ErrorCode::kCorruptData, "memory",
          "'" + path + "': expected cues of depth " + std::to_string(memory.depth()) +
@@ -91,6 +109,35 @@ std::string_view reason_name(StopReason reason) {
   return "?";
 }
 
+Json memory_facts(const store::MemoryFile& memory) {
+  Json json = {{"path", memory.path()},
+               {"num_patterns", memory.num_patterns()},
+               {"depth", memory.depth()},
+               {"dtype", dtype_name(memory.dtype())},
+               {"bytes", memory.num_bytes()},
+               {"tombstones", memory.tombstones()},
+               {"changes", memory.num_changes()},
+               {"version", memory.version()},
+               {"has_ids", memory.has_ids()},
+               {"has_metadata", memory.has_metadata()},
+               {"has_values", memory.has_values()}};
+  if (memory.has_values()) {
+    json["values_depth"] = memory.values_depth();
+    json["values_dtype"] = dtype_name(memory.values_dtype());
+  }
+  return json;
+}
+
+Json metadata_of(const store::MemoryFile& memory, std::int64_t pattern) {
+  Json json = Json::parse(memory.metadata(pattern), nullptr, false);
+  if (!json.is_object()) {
+    fail(ErrorCode::kCorruptData, "memory",
+         "'" + memory.path() + "', pattern '" + memory.id(pattern) +
+             "': expected a JSON object as metadata, got another text; the file is damaged");
+  }
+  return json;
+}
+
 double short_number(float value) {
   char text[32];
   const auto written = std::to_chars(text, text + sizeof text, value);
@@ -99,16 +146,19 @@ double short_number(float value) {
   return result;
 }
 
-void for_cue_batches(const Rows& cues, std::int64_t num_cues, const std::string& label,
-                     const Context& context,
-                     const std::function<void(std::int64_t, const PatternView&)>& answer) {
-  Progress progress(label, num_cues);
-  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
+std::int64_t for_cue_batches(const Rows& cues, const std::string& label, const Context& context,
+                             const std::function<void(std::int64_t, const PatternView&)>& answer,
+                             Missing missing) {
+  Progress progress(label, cues.source.num_patterns);
+  std::int64_t num_cues = 0;
+  while (true) {
     stop_if_cancelled(context);
-    progress.update(first);
-    const std::int64_t count = std::min(kCueBatch, num_cues - first);
-    const std::vector<float> states = read_rows(cues, first, count);
-    answer(first, pattern_view(states.data(), count, cues.source.depth));
+    progress.update(num_cues);
+    const std::vector<float> states = read_rows(cues, num_cues, kCueBatch, missing);
+    if (states.empty()) return num_cues;
+    const std::int64_t count = std::ssize(states) / cues.source.depth;
+    answer(num_cues, pattern_view(states.data(), count, cues.source.depth));
+    num_cues += count;
   }
 }
 

@@ -25,18 +25,27 @@ using Json = nlohmann::ordered_json;
 /// bounded; no result depends on it.
 constexpr std::int64_t kCueBatch = 256;
 
-/// The positional argument MEMORY and --cue FILE, which `cue_help` introduces ("States to score").
+/// The positional argument MEMORY, --cue FILE and --tensor NAME, of which the cue `cue_help`
+/// introduces ("States to score").
 struct QuestionPaths {
-  std::string memory, cue;
+  std::string memory, cue, tensor;
+  std::string where;  ///< of add_where
 };
 void add_question(CLI::App& command, QuestionPaths& paths, const std::string& cue_help);
 
-/// Opens a memory. Errors: as store::MemoryFile; kCorruptData if it is empty.
-store::MemoryFile open_memory(const std::string& path);
+/// Opens a memory, or its patterns that match. Errors: as store::MemoryFile and restrict_where;
+/// kCorruptData if there is no pattern.
+store::MemoryFile open_memory(const std::string& path, const std::string& where = "");
 
-/// Opens cues for a memory. Errors: as open_rows; kCorruptData if their depth is another one.
+/// Opens cues for a memory, for for_cue_batches. Errors: as open_row_stream; kCorruptData if their
+/// depth is another one.
 Rows open_cues(const std::string& path, const store::MemoryFile& memory,
-               Missing missing = Missing::kRefuse);
+               Missing missing = Missing::kRefuse, const std::string& tensor = "");
+
+/// --where PREDICATE (hopfield/store/predicate.h), and the memory of the patterns that match; no
+/// PREDICATE keeps all. Errors: as store::matching_patterns.
+CLI::Option* add_where(CLI::App& command, std::string& where);
+void restrict_where(store::MemoryFile& memory, const std::string& where);
 
 /// --beta and --expect.
 struct BetaArguments {
@@ -57,14 +66,21 @@ Beta choose_beta(double given, const store::MemoryFile& memory, const AdviceOpti
 std::int64_t parse_updates(const std::string& text);
 std::string_view reason_name(StopReason reason);
 
+/// What `stat --quick` tells.
+Json memory_facts(const store::MemoryFile& memory);
+
+/// Metadata of a pattern. Errors: kCorruptData if it is damaged.
+Json metadata_of(const store::MemoryFile& memory, std::int64_t pattern);
+
 /// The double that prints as shortly as the float does.
 double short_number(float value);
 
-/// Reads the first `num_cues` cues, kCueBatch at a time, and calls answer(first, states [count,
-/// depth]) for each batch; shows progress, hears an interrupt.
-void for_cue_batches(const Rows& cues, std::int64_t num_cues, const std::string& label,
-                     const Context& context,
-                     const std::function<void(std::int64_t, const PatternView&)>& answer);
+/// Reads all cues, kCueBatch at a time, and calls answer(first, states [count, depth]) for each
+/// batch; shows progress, hears an interrupt. Returns how many there were.
+std::int64_t for_cue_batches(
+    const Rows& cues, const std::string& label, const Context& context,
+    const std::function<void(std::int64_t first, const PatternView& states)>& answer,
+    Missing missing = Missing::kRefuse);
 
 /// Lines as they come: a file that appears when complete, or standard output for "-".
 class LineOutput {

@@ -26,7 +26,13 @@ struct CalibrateArguments {
 
 std::vector<double> energies_of(const store::MemoryFile& memory, const Rows& cues, double beta,
                                 const Context& context) {
-  return match_energies(memory, read_rows(cues, 0, cues.source.num_patterns), beta, context);
+  std::vector<double> energies;
+  for_cue_batches(cues, "measuring", context, [&](std::int64_t, const PatternView& states) {
+    const std::vector<double> part =
+        match_energies(memory, states, beta, context.stoppable_executor.get());
+    energies.insert(energies.end(), part.begin(), part.end());
+  });
+  return energies;
 }
 
 int run_calibrate(const CalibrateArguments& a, const Context& context) {
@@ -72,23 +78,9 @@ int run_calibrate(const CalibrateArguments& a, const Context& context) {
 
 }  // namespace
 
-std::vector<double> match_energies(const store::MemoryFile& memory,
-                                   const std::vector<float>& states, double beta,
-                                   const Context& context) {
-  std::vector<double> energies;
-  const std::int64_t depth = memory.depth();
-  const auto num_cues = static_cast<std::int64_t>(states.size()) / depth;
-  Progress progress("measuring", num_cues);
-  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
-    stop_if_cancelled(context);
-    progress.update(first);
-    const PatternView part =
-        pattern_view(states.data() + first * depth, std::min(kCueBatch, num_cues - first), depth);
-    const DistanceScores scores =
-        distance_scores(memory.patterns(), part, beta, 1, context.stoppable_executor.get());
-    energies.insert(energies.end(), scores.energy.begin(), scores.energy.end());
-  }
-  return energies;
+std::vector<double> match_energies(const store::MemoryFile& memory, const PatternView& states,
+                                   double beta, Executor* executor) {
+  return distance_scores(memory.patterns(), states, beta, 1, executor).energy;
 }
 
 Threshold read_threshold(const std::string& path, const store::MemoryFile& memory) {

@@ -10,7 +10,6 @@
 #include "cli/theory_output.h"
 #include "hopfield/memory/duplicates.h"
 #include "hopfield/store/memory_file.h"
-#include "memory/pattern_rows.h"
 
 namespace hopfield::cli {
 namespace {
@@ -40,45 +39,38 @@ void write_list(const DedupArguments& a, const store::MemoryFile& memory,
   output.commit();
 }
 
-/// A memory of the patterns that are no duplicates, of the same type, with their ids.
-void write_kept(const DedupArguments& a, const store::MemoryFile& memory,
-                const NearDuplicates& found, const Context& context) {
+/// A memory of the patterns that are no duplicates, with all that belongs to them.
+void write_kept(const DedupArguments& a, store::MemoryFile& memory, const NearDuplicates& found,
+                const Context& context) {
   std::vector<std::int64_t> kept;
   for (std::int64_t i = 0; i < memory.num_patterns(); ++i) {
     if (!std::binary_search(found.duplicate.begin(), found.duplicate.end(), i)) kept.push_back(i);
   }
-  const auto depth = static_cast<std::size_t>(memory.depth());
-  store::PatternSource source;
-  source.num_patterns = static_cast<std::int64_t>(kept.size());
-  source.depth = memory.depth();
-  source.rows = [&](std::int64_t first, std::int64_t count) {
-    std::vector<double> rows(static_cast<std::size_t>(count) * depth);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-      internal::load_row(memory.patterns(), kept[static_cast<std::size_t>(first) + i], 0,
-                         rows.data() + i * depth);
-    }
-    return rows;
-  };
-  source.where = [&](std::int64_t row, std::int64_t column) {
-    return "'" + memory.path() + "', pattern " + memory.id(kept[static_cast<std::size_t>(row)]) +
-           ", column " + std::to_string(column);
-  };
-  std::vector<std::string> ids;
-  if (memory.has_ids()) {
-    for (const std::int64_t pattern : kept) ids.push_back(memory.id(pattern));
+  memory.restrict_to(kept);
+  store::copy_memory(memory, a.output, a.force ? IfExists::kReplace : IfExists::kRefuse,
+                     context.cancelled);
+}
+
+void print_found(const DedupArguments& a, const store::MemoryFile& memory,
+                 const NearDuplicates& found) {
+  const auto num_kept = memory.num_patterns() - static_cast<std::int64_t>(found.duplicate.size());
+  std::cout << std::setprecision(4) << memory.path() << ": " << found.duplicate.size() << " of "
+            << memory.num_patterns() << " patterns are near duplicates, " << num_kept << " stay\n";
+  const std::size_t shown = std::min(found.duplicate.size(), kShown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    std::cout << "  " << memory.id(found.duplicate[i]) << " of " << memory.id(found.kept[i])
+              << (a.by_cosine ? ", cosine " : ", distance ") << shown_number(a, found.similarity[i])
+              << "\n";
   }
-  store::CreateMemoryOptions options;
-  options.dtype = memory.dtype();
-  options.ids = ids;
-  options.if_exists = a.force ? IfExists::kReplace : IfExists::kRefuse;
-  options.cancelled = context.cancelled;
-  store::create_memory(a.output, source, options);
+  if (shown < found.duplicate.size()) {
+    std::cout << "  ... " << found.duplicate.size() - shown << " more; --list FILE has them all\n";
+  }
 }
 
 int run_dedup(const DedupArguments& a, const Context& context) {
   check_output(a.list, {a.memory});
   check_new_output(a.output, {a.memory}, a.force);
-  const store::MemoryFile memory(a.memory);
+  store::MemoryFile memory(a.memory);
   DuplicateOptions options;
   options.executor = context.stoppable_executor.get();
   if (a.by_cosine) {
@@ -97,20 +89,8 @@ int run_dedup(const DedupArguments& a, const Context& context) {
     found = near_duplicates(memory.patterns(), options);
   }
   if (!a.list.empty()) write_list(a, memory, found);
+  if (a.list != "-") print_found(a, memory, found);
   if (!a.output.empty()) write_kept(a, memory, found, context);
-  if (a.list == "-") return kOk;
-  const auto num_kept = memory.num_patterns() - static_cast<std::int64_t>(found.duplicate.size());
-  std::cout << std::setprecision(4) << memory.path() << ": " << found.duplicate.size() << " of "
-            << memory.num_patterns() << " patterns are near duplicates, " << num_kept << " stay\n";
-  const std::size_t shown = std::min(found.duplicate.size(), kShown);
-  for (std::size_t i = 0; i < shown; ++i) {
-    std::cout << "  " << memory.id(found.duplicate[i]) << " of " << memory.id(found.kept[i])
-              << (a.by_cosine ? ", cosine " : ", distance ") << shown_number(a, found.similarity[i])
-              << "\n";
-  }
-  if (shown < found.duplicate.size()) {
-    std::cout << "  ... " << found.duplicate.size() - shown << " more; --list FILE has them all\n";
-  }
   return kOk;
 }
 

@@ -49,7 +49,7 @@ int run_influence(const InfluenceArguments& a, const Context& context) {
   const double given_beta = parse_beta(a.beta.beta);
   check_output(a.output, {a.paths.memory, a.paths.cue});
   const store::MemoryFile memory = open_memory(a.paths.memory);
-  const Rows cues = open_cues(a.paths.cue, memory);
+  const Rows cues = open_cues(a.paths.cue, memory, Missing::kRefuse, a.paths.tensor);
   const Beta beta =
       choose_beta(given_beta, memory,
                   affordable_advice(memory, a.beta.expect, context.stoppable_executor.get()));
@@ -60,9 +60,9 @@ int run_influence(const InfluenceArguments& a, const Context& context) {
               << memory.num_patterns() << " patterns of depth " << memory.depth() << "\n"
               << "beta     " << beta.value << " (" << beta.source << ")\n\n";
   }
-  const std::int64_t num_cues = cues.source.num_patterns;
-  const std::int64_t num_answered = output == nullptr ? std::min(num_cues, kShown) : num_cues;
-  const auto answer = [&](std::int64_t first, const PatternView& states) {
+  const auto answer = [&](std::int64_t first, PatternView states) {
+    if (output == nullptr) states.rows = std::min(states.rows, kShown - first);
+    if (states.rows <= 0) return;
     const Influence found =
         influence(memory.patterns(), states, beta.value, std::min(a.top, memory.num_patterns()),
                   context.stoppable_executor.get());
@@ -75,11 +75,11 @@ int run_influence(const InfluenceArguments& a, const Context& context) {
       }
     }
   };
-  for_cue_batches(cues, num_answered, "answering", context, answer);
+  const std::int64_t num_cues = for_cue_batches(cues, "answering", context, answer);
   if (output != nullptr) {
     output->commit();
-  } else if (num_answered < num_cues) {
-    std::cout << "   ... " << num_cues - num_answered << " more; -o FILE has them all\n";
+  } else if (num_cues > kShown) {
+    std::cout << "   ... " << num_cues - kShown << " more; -o FILE has them all\n";
   }
   return kOk;
 }

@@ -42,7 +42,7 @@ DistanceScores score_all(const store::MemoryFile& memory, const Rows& cues, doub
       values.insert(values.end(), (part.*score.values).begin(), (part.*score.values).end());
     }
   };
-  for_cue_batches(cues, cues.source.num_patterns, "scoring", context, add);
+  for_cue_batches(cues, "scoring", context, add);
   return all;
 }
 
@@ -119,12 +119,13 @@ int run_ood(const OodArguments& a, const Context& context) {
     check_output(path, {a.paths.memory, a.paths.cue, a.outside});
   }
   const store::MemoryFile memory = open_memory(a.paths.memory);
-  const Rows cues = open_cues(a.paths.cue, memory);
+  const Rows cues = open_cues(a.paths.cue, memory, Missing::kRefuse, a.paths.tensor);
   const bool labelled = !a.outside.empty();
   const Rows others = labelled ? open_cues(a.outside, memory) : Rows();
   const Beta beta = choose_likely_beta(a, memory, context);
   const DistanceScores inside = score_all(memory, cues, beta.value, a, context);
-  const DistanceScores outside = score_all(memory, others, beta.value, a, context);
+  const DistanceScores outside =
+      labelled ? score_all(memory, others, beta.value, a, context) : DistanceScores();
   Json json = {{"memory", a.paths.memory},
                {"num_patterns", memory.num_patterns()},
                {"depth", memory.depth()},

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "cli/theory_output.h"
-#include "hopfield/base/os.h"
 #include "hopfield/base/version.h"
 #include "hopfield/memory/complete.h"
 #include "hopfield/memory/retrieve.h"
@@ -24,35 +23,31 @@ namespace {
 
 constexpr std::int64_t kShown = 20;  // cues in the table
 
-/// What one recall told about each cue, cue after cue.
+/// What was told about each cue of a batch, cue after cue.
 struct Recalled {
-  std::vector<float> state, energy, energy_cue, lse, entropy, top;
+  std::vector<float> readout, energy, energy_cue, lse, entropy, top;
   std::vector<std::int64_t> top_index, size, steps;
   std::vector<StopReason> reason;
-  std::int64_t num_top = 0;
-  std::optional<MatchThreshold> threshold;
-
   std::vector<double> match_energy;  ///< with a threshold only
 
-  bool matches(std::size_t cue) const { return threshold->matches(match_energy[cue]); }
-
-  explicit Recalled(std::int64_t cues, std::int64_t depth, std::int64_t wanted_top)
-      : state(static_cast<std::size_t>(cues * depth)),
+  /// Of readouts [cues, depth].
+  Recalled(std::int64_t cues, std::int64_t depth, std::int64_t num_top)
+      : readout(static_cast<std::size_t>(cues * depth)),
         energy(static_cast<std::size_t>(cues)),
         energy_cue(energy),
         lse(energy),
         entropy(energy),
-        top(static_cast<std::size_t>(cues * wanted_top)),
+        top(static_cast<std::size_t>(cues * num_top)),
         top_index(top.size()),
         size(energy.size()),
         steps(energy.size()),
-        reason(energy.size()),
-        num_top(wanted_top) {}
+        reason(energy.size()) {}
 };
 
-void ask(const PatternView& patterns, const PatternView& cues, double beta, std::int64_t updates,
-         const RecallArguments& a, Executor* executor, const AssociateOutputs<float>& out,
-         const RetrieveReport<float>& report) {
+/// `values` may be not given: then the patterns themselves are read out.
+void ask(const PatternView& patterns, const PatternView& values, const PatternView& cues,
+         double beta, std::int64_t updates, const RecallArguments& a, Executor* executor,
+         const AssociateOutputs<float>& out, const RetrieveReport<float>& report) {
   // N updates are N associations: the last one gives both the state and what is said about it.
   const std::int64_t steps_max = updates < 0 ? -1 : updates - 1;
   if (a.complete) {
@@ -66,6 +61,7 @@ void ask(const PatternView& patterns, const PatternView& cues, double beta, std:
   }
   Associations in;
   in.stored = patterns;
+  in.projections = values;
   in.states = cues;
   in.beta = {&beta, 1};
   UpdateOptions update;
@@ -77,148 +73,221 @@ void ask(const PatternView& patterns, const PatternView& cues, double beta, std:
   retrieve(in, update, out, report, options);
 }
 
-/// Cues in batches, so that an interrupt is heard; no result depends on the batch.
-Recalled recall(const store::MemoryFile& memory, const std::vector<float>& cues, double beta,
-                std::int64_t updates, const RecallArguments& a, const Context& context) {
-  const std::int64_t depth = memory.depth();
-  const std::int64_t num_cues = static_cast<std::int64_t>(cues.size()) / depth;
-  Recalled all(num_cues, depth, std::min(a.top, memory.num_patterns()));
-  Progress progress("recalling", num_cues);
-  for (std::int64_t first = 0; first < num_cues; first += kCueBatch) {
-    stop_if_cancelled(context);
-    progress.update(first);
-    const std::int64_t count = std::min(kCueBatch, num_cues - first);
-    const auto at = static_cast<std::size_t>(first), n = static_cast<std::size_t>(count);
-    const auto part = [at, n](auto& values) { return std::span(values).subspan(at, n); };
-    AssociateOutputs<float> out;
-    out.state = mutable_view(all.state.data() + first * depth, count, depth);
-    out.energy = part(all.energy);
-    out.lse = part(all.lse);
-    out.entropy = part(all.entropy);
-    out.metastable_size = part(all.size);
-    out.num_top = all.num_top;
-    const std::size_t k = static_cast<std::size_t>(all.num_top);
-    out.top = std::span(all.top).subspan(at * k, n * k);
-    out.top_index = std::span(all.top_index).subspan(at * k, n * k);
-    RetrieveReport<float> report;
-    report.steps = part(all.steps);
-    report.reason = part(all.reason);
-    report.energies = part(all.energy_cue);
-    report.num_energies = 1;
-    ask(memory.patterns(), pattern_view(cues.data() + first * depth, count, depth), beta, updates,
-        a, context.stoppable_executor.get(), out, report);
+/// Everything a recall knows before its first cue.
+struct Recall {
+  const RecallArguments& arguments;
+  const store::MemoryFile& memory;
+  std::int64_t updates = -1;  ///< negative: converge
+  bool values = false;        ///< read out values instead of states
+  Beta beta;
+  std::optional<MatchThreshold> threshold;
+
+  std::int64_t readout_depth() const { return values ? memory.values_depth() : memory.depth(); }
+  std::int64_t num_top() const { return std::min(arguments.top, memory.num_patterns()); }
+};
+
+Recalled answer(const Recall& recall, const PatternView& cues, const Context& context) {
+  const std::int64_t num_cues = cues.rows, depth = recall.readout_depth();
+  Executor* executor = context.stoppable_executor.get();
+  Recalled batch(num_cues, depth, recall.num_top());
+  AssociateOutputs<float> out;
+  out.state = mutable_view(batch.readout.data(), num_cues, depth);
+  out.energy = batch.energy;
+  out.lse = batch.lse;
+  out.entropy = batch.entropy;
+  out.metastable_size = batch.size;
+  out.num_top = recall.num_top();
+  out.top = batch.top;
+  out.top_index = batch.top_index;
+  RetrieveReport<float> report;
+  report.steps = batch.steps;
+  report.reason = batch.reason;
+  report.energies = batch.energy_cue;
+  report.num_energies = 1;
+  ask(recall.memory.patterns(), recall.values ? recall.memory.values() : PatternView(), cues,
+      recall.beta.value, recall.updates, recall.arguments, executor, out, report);
+  for (std::int64_t& steps : batch.steps) ++steps;  // the last association updated, too
+  if (recall.threshold) {
+    batch.match_energy = match_energies(recall.memory, cues, recall.beta.value, executor);
   }
-  for (std::int64_t& steps : all.steps) ++steps;  // the last association updated, too
-  return all;
+  return batch;
 }
 
-Json result_json(const Recalled& all, std::size_t cue, const store::MemoryFile& memory,
-                 bool asked_to_converge) {
-  const auto number = [cue](const std::vector<float>& values) { return short_number(values[cue]); };
-  Json json;
-  json["cue"] = cue;
-  json["steps"] = all.steps[cue];
-  json["stop"] = reason_name(all.reason[cue]);
-  json["converged"] =
-      asked_to_converge ? Json(all.reason[cue] == StopReason::kConverged) : Json(nullptr);
-  json["energy"] = number(all.energy);
-  json["energy_cue"] = number(all.energy_cue);
-  json["lse"] = number(all.lse);
-  json["entropy"] = number(all.entropy);
-  json["metastable_size"] = all.size[cue];
-  json["regime"] = regime_name(regime(all.size[cue], memory.num_patterns()));
-  json["match_energy"] = all.threshold ? Json(all.match_energy[cue]) : Json(nullptr);
-  json["match"] = all.threshold ? Json(all.matches(cue)) : Json(nullptr);
-  const auto k = static_cast<std::size_t>(all.num_top);
-  json["largest"] = short_number(all.top[cue * k]);
-  Json top = Json::array();
-  for (std::size_t i = cue * k; i < (cue + 1) * k; ++i) {
-    top.push_back({{"id", memory.id(all.top_index[i])},
-                   {"index", all.top_index[i]},
-                   {"weight", short_number(all.top[i])}});
+/// Writes the answers as they come: a table, JSON, readouts.
+class RecallOutput {
+ public:
+  explicit RecallOutput(const Recall& recall) : recall_(recall) {
+    const RecallArguments& a = recall.arguments;
+    if (!a.output.empty()) {
+      npy_ = std::make_unique<store::NpyWriter<float>>(a.output, recall.readout_depth());
+    }
+    if (a.json != "-") print_head();
+    if (a.json.empty()) return;
+    json_ = std::make_unique<LineOutput>(a.json);
+    std::string text = head().dump(2);
+    text.resize(text.size() - 2);  // the line end and the closing brace
+    json_->write(text + ",\n  \"results\": [");
   }
-  json["top"] = std::move(top);
-  Json state = Json::array();
-  const auto depth = static_cast<std::size_t>(memory.depth());
-  for (std::size_t i = cue * depth; i < (cue + 1) * depth; ++i) {
-    state.push_back(short_number(all.state[i]));
-  }
-  json["state"] = std::move(state);
-  return json;
-}
 
-/// Pretty at the top, one line a cue.
-void write_results(const std::string& path, Json head, const Recalled& all,
-                   const store::MemoryFile& memory, bool asked_to_converge) {
-  std::string text = head.dump(2);
-  text.resize(text.size() - 2);  // the line end and the closing brace
-  text += ",\n  \"results\": [";
-  for (std::size_t cue = 0; cue < all.steps.size(); ++cue) {
-    text += cue == 0 ? "\n    " : ",\n    ";
-    text += result_json(all, cue, memory, asked_to_converge).dump();
+  void add(std::int64_t first, const Recalled& batch) {
+    num_cues_ = first + std::ssize(batch.steps);
+    num_converged_ += std::count(batch.reason.begin(), batch.reason.end(), StopReason::kConverged);
+    if (npy_ != nullptr) npy_->append(batch.readout);
+    for (std::size_t i = 0; i < batch.steps.size(); ++i) {
+      const std::int64_t cue = first + static_cast<std::int64_t>(i);
+      if (json_ != nullptr) {
+        json_->write((cue == 0 ? "\n    " : ",\n    ") + result(cue, batch, i).dump());
+      }
+      if (recall_.arguments.json != "-" && cue < kShown) print(cue, batch, i);
+    }
   }
-  text += all.steps.empty() ? "]\n}\n" : "\n  ]\n}\n";
-  if (path == "-") {
-    std::cout << text;
-  } else {
-    atomic_write_file(path, text);
-  }
-}
 
-void print_table(const Recalled& all, const store::MemoryFile& memory, const Beta& beta,
-                 const std::string& updates) {
-  std::cout << std::setprecision(4) << "memory   " << memory.path() << ": " << memory.num_patterns()
-            << " patterns of depth " << memory.depth() << "\n"
-            << "beta     " << beta.value << " (" << beta.source << ")\n"
-            << "updates  " << updates << "\n\n"
-            << "   cue  updates  stop              energy  metastable size  regime          "
-            << (all.threshold ? "match  " : "") << "associations\n";
-  const auto k = static_cast<std::size_t>(all.num_top);
-  const std::size_t shown = std::min<std::size_t>(all.steps.size(), kShown);
-  for (std::size_t cue = 0; cue < shown; ++cue) {
-    std::cout << std::setw(6) << cue << std::setw(9) << all.steps[cue] << "  " << std::left
-              << std::setw(11) << reason_name(all.reason[cue]) << std::right << std::setw(13)
-              << all.energy[cue] << std::setw(17) << all.size[cue] << "  " << std::left
-              << std::setw(14) << regime_name(regime(all.size[cue], memory.num_patterns())) << "  ";
-    if (all.threshold) std::cout << std::setw(7) << (all.matches(cue) ? "yes" : "no");
+  void finish() {
+    if (npy_ != nullptr) npy_->commit();
+    if (json_ != nullptr) {
+      const Json converged = recall_.updates < 0 ? Json(num_converged_) : Json(nullptr);
+      json_->write((num_cues_ == 0 ? "],\n" : "\n  ],\n") +
+                   ("  \"num_cues\": " + std::to_string(num_cues_) +
+                    ",\n  \"num_converged\": " + converged.dump() + "\n}\n"));
+      json_->commit();
+    }
+    if (recall_.arguments.json != "-" && num_cues_ > kShown) {
+      std::cout << "   ... " << num_cues_ - kShown << " more; --json FILE has them all\n";
+    }
+  }
+
+  std::int64_t num_cues() const { return num_cues_; }
+  std::int64_t num_converged() const { return num_converged_; }
+
+ private:
+  Json head() const {
+    const store::MemoryFile& memory = recall_.memory;
+    const RecallArguments& a = recall_.arguments;
+    return {{"memory", memory.path()},
+            {"num_patterns", memory.num_patterns()},
+            {"depth", memory.depth()},
+            {"where", a.paths.where.empty() ? Json(nullptr) : Json(a.paths.where)},
+            {"what", recall_.values ? "values" : "state"},
+            {"beta", recall_.beta.value},
+            {"beta_source", recall_.beta.source},
+            {"updates", recall_.updates < 0 ? Json("converge") : Json(recall_.updates)},
+            {"eps", a.eps},
+            {"threshold", recall_.threshold ? Json(recall_.threshold->energy) : Json(nullptr)},
+            {"hopfield", version()}};
+  }
+
+  Json result(std::int64_t cue, const Recalled& batch, std::size_t i) const {
+    const store::MemoryFile& memory = recall_.memory;
+    const bool judged = recall_.threshold.has_value();
+    Json json;
+    json["cue"] = cue;
+    json["steps"] = batch.steps[i];
+    json["stop"] = reason_name(batch.reason[i]);
+    json["converged"] =
+        recall_.updates < 0 ? Json(batch.reason[i] == StopReason::kConverged) : Json(nullptr);
+    json["energy"] = short_number(batch.energy[i]);
+    json["energy_cue"] = short_number(batch.energy_cue[i]);
+    json["lse"] = short_number(batch.lse[i]);
+    json["entropy"] = short_number(batch.entropy[i]);
+    json["metastable_size"] = batch.size[i];
+    json["regime"] = regime_name(regime(batch.size[i], memory.num_patterns()));
+    json["match_energy"] = judged ? Json(batch.match_energy[i]) : Json(nullptr);
+    json["match"] = judged ? Json(matches(batch, i)) : Json(nullptr);
+    const auto k = static_cast<std::size_t>(recall_.num_top());
+    json["largest"] = short_number(batch.top[i * k]);
+    Json top = Json::array();
+    for (std::size_t j = i * k; j < (i + 1) * k; ++j) {
+      top.push_back({{"id", memory.id(batch.top_index[j])},
+                     {"index", batch.top_index[j]},
+                     {"weight", short_number(batch.top[j])}});
+      if (memory.has_metadata()) {
+        top.back()["metadata"] = metadata_of(memory, batch.top_index[j]);
+      }
+    }
+    json["top"] = std::move(top);
+    Json readout = Json::array();
+    const auto depth = static_cast<std::size_t>(recall_.readout_depth());
+    for (std::size_t j = i * depth; j < (i + 1) * depth; ++j) {
+      readout.push_back(short_number(batch.readout[j]));
+    }
+    json[recall_.values ? "values" : "state"] = std::move(readout);
+    return json;
+  }
+
+  bool matches(const Recalled& batch, std::size_t i) const {
+    return recall_.threshold->matches(batch.match_energy[i]);
+  }
+
+  void print_head() const {
+    std::cout << std::setprecision(4) << "memory   " << recall_.memory.path() << ": "
+              << recall_.memory.num_patterns() << " patterns of depth " << recall_.memory.depth()
+              << "\n"
+              << "beta     " << recall_.beta.value << " (" << recall_.beta.source << ")\n"
+              << "updates  " << recall_.arguments.updates << "\n\n"
+              << "   cue  updates  stop              energy  metastable size  regime          "
+              << (recall_.threshold ? "match  " : "") << "associations\n";
+  }
+
+  void print(std::int64_t cue, const Recalled& batch, std::size_t i) const {
+    const store::MemoryFile& memory = recall_.memory;
+    std::cout << std::setw(6) << cue << std::setw(9) << batch.steps[i] << "  " << std::left
+              << std::setw(11) << reason_name(batch.reason[i]) << std::right << std::setw(13)
+              << batch.energy[i] << std::setw(17) << batch.size[i] << "  " << std::left
+              << std::setw(14) << regime_name(regime(batch.size[i], memory.num_patterns())) << "  ";
+    if (recall_.threshold) std::cout << std::setw(7) << (matches(batch, i) ? "yes" : "no");
     std::cout << std::right;
-    for (std::size_t i = cue * k; i < (cue + 1) * k; ++i) {
-      std::cout << (i > cue * k ? ", " : "") << memory.id(all.top_index[i]) << " " << all.top[i];
+    const auto k = static_cast<std::size_t>(recall_.num_top());
+    for (std::size_t j = i * k; j < (i + 1) * k; ++j) {
+      std::cout << (j > i * k ? ", " : "") << memory.id(batch.top_index[j]) << " " << batch.top[j];
     }
     std::cout << "\n";
   }
-  if (shown < all.steps.size()) {
-    std::cout << "   ... " << all.steps.size() - shown << " more; --json FILE has them all\n";
-  }
-}
 
-/// Sets to NaN what the mask calls missing.
-void hide(const std::string& path, std::vector<float>& states, std::int64_t depth) {
-  const Rows mask = open_rows(path, "", true);
-  const auto cues = static_cast<std::int64_t>(states.size()) / depth;
-  if (mask.source.depth != depth ||
-      (mask.source.num_patterns != 1 && mask.source.num_patterns != cues)) {
+  const Recall& recall_;
+  std::unique_ptr<store::NpyWriter<float>> npy_;
+  std::unique_ptr<LineOutput> json_;
+  std::int64_t num_cues_ = 0, num_converged_ = 0;
+};
+
+/// Cues of which the numbers that a mask names are NaN. The mask has one row for all cues or one a
+/// cue, and is read along with them.
+Rows masked(Rows cues, const std::string& path) {
+  const Rows mask = open_row_stream(path);
+  const std::int64_t depth = cues.source.depth;
+  const auto require_fit = [path, depth](bool fits, const std::string& got) {
+    if (fits) return;
     fail(ErrorCode::kCorruptData, "memory complete",
-         "'" + path + "': expected a mask of shape [1, " + std::to_string(depth) + "] or [" +
-             std::to_string(cues) + ", " + std::to_string(depth) + "], got [" +
-             std::to_string(mask.source.num_patterns) + ", " + std::to_string(mask.source.depth) +
-             "]");
-  }
-  const std::vector<float> missing = read_rows(mask, 0, mask.source.num_patterns);
-  for (std::size_t i = 0; i < states.size(); ++i) {
-    if (missing[i % missing.size()] != 0) states[i] = std::numeric_limits<float>::quiet_NaN();
-  }
+         "'" + path + "': expected a mask of shape [1, " + std::to_string(depth) + "] or [cues, " +
+             std::to_string(depth) + "], got " + got);
+  };
+  require_fit(mask.source.depth == depth, "depth " + std::to_string(mask.source.depth));
+  std::vector<float> start = read_rows(mask, 0, kCueBatch);
+  require_fit(!start.empty(), "no row");
+  const bool one_for_all = std::ssize(start) == depth;
+  cues.source.rows = [=, read = cues.source.rows](std::int64_t first, std::int64_t count) {
+    std::vector<double> numbers = read(first, count);
+    const std::vector<float> missing =
+        one_for_all || first == 0 ? start : read_rows(mask, first, kCueBatch);
+    require_fit(one_for_all || missing.size() == numbers.size(),
+                missing.size() > numbers.size() ? "more rows" : "fewer rows");
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (missing[i % missing.size()] != 0) numbers[i] = std::numeric_limits<double>::quiet_NaN();
+    }
+    return numbers;
+  };
+  return cues;
 }
 
-/// Beta is measured with the gaps of the cues themselves.
+/// Beta is measured with the gaps of the first cues themselves.
 Beta choose_beta_of(const RecallArguments& a, double given, const store::MemoryFile& memory,
-                    const std::vector<float>& states, const Context& context) {
+                    const PatternView& states, const Context& context) {
   AdviceOptions advice = affordable_advice(memory, a.beta.expect, context.stoppable_executor.get());
   std::vector<std::uint8_t> missing;
-  if (a.complete && !states.empty()) {
-    const auto all = static_cast<std::int64_t>(states.size());
-    missing.resize(static_cast<std::size_t>(std::min(all, advice.num_cues * memory.depth())));
-    for (std::size_t i = 0; i < missing.size(); ++i) missing[i] = std::isnan(states[i]) ? 1 : 0;
+  if (a.complete && states.rows > 0) {
+    const auto* numbers = static_cast<const float*>(states.data);
+    missing.resize(
+        static_cast<std::size_t>(std::min(states.rows, advice.num_cues) * memory.depth()));
+    for (std::size_t i = 0; i < missing.size(); ++i) missing[i] = std::isnan(numbers[i]) ? 1 : 0;
     advice.cue = CueKind::kMissing;
     advice.missing = missing;
   }
@@ -234,50 +303,39 @@ int run_recall(const RecallArguments& a, const Context& context) {
           "expected a name that ends in .npy, got '" + a.output + "'");
   check_output(a.output, {a.paths.memory, a.paths.cue, a.mask, a.threshold});
   check_output(a.json, {a.paths.memory, a.paths.cue, a.mask, a.threshold});
-  const store::MemoryFile memory = open_memory(a.paths.memory);
+  const store::MemoryFile memory = open_memory(a.paths.memory, a.paths.where);
+  require(a.what != "values" || memory.has_values(), "--what",
+          "expected a memory with values, got '" + a.paths.memory + "', which has none");
   const Missing missing = a.complete ? Missing::kAllow : Missing::kRefuse;
-  const Rows cues = open_cues(a.paths.cue, memory, missing);
-  std::vector<float> states = read_rows(cues, 0, cues.source.num_patterns, missing);
-  if (!a.mask.empty()) hide(a.mask, states, memory.depth());
+  Rows cues = open_cues(a.paths.cue, memory, missing, a.paths.tensor);
+  if (!a.mask.empty()) cues = masked(std::move(cues), a.mask);
   if (a.verify) memory.verify();
-  std::optional<Threshold> threshold;
+
+  Recall recall{a,  memory, updates, !a.complete && a.what != "state" && memory.has_values(),
+                {}, {}};
   if (!a.threshold.empty()) {
-    threshold = read_threshold(a.threshold, memory);
-    require(given_beta == 0 || given_beta == threshold->beta, "--beta",
-            "expected the beta of the threshold, " + csv_number(threshold->beta) + ", got " +
+    const Threshold threshold = read_threshold(a.threshold, memory);
+    require(given_beta == 0 || given_beta == threshold.beta, "--beta",
+            "expected the beta of the threshold, " + csv_number(threshold.beta) + ", got " +
                 a.beta.beta + "; leave --beta away");
+    recall.threshold = threshold.match;
+    recall.beta = {threshold.beta, "threshold"};
   }
-  const Beta beta = threshold ? Beta{threshold->beta, "threshold"}
-                              : choose_beta_of(a, given_beta, memory, states, context);
-  Recalled all = recall(memory, states, beta.value, updates, a, context);
-  if (threshold) {
-    all.threshold = threshold->match;
-    all.match_energy = match_energies(memory, states, beta.value, context);
-  }
-  const std::int64_t num_cues = cues.source.num_patterns;
-  const std::int64_t num_converged =
-      std::count(all.reason.begin(), all.reason.end(), StopReason::kConverged);
-  if (!a.output.empty()) {
-    const std::int64_t shape[] = {num_cues, memory.depth()};
-    store::write_npy<float>(a.output, all.state, shape);
-  }
-  if (!a.json.empty()) {
-    Json head = {{"memory", a.paths.memory},
-                 {"num_patterns", memory.num_patterns()},
-                 {"depth", memory.depth()},
-                 {"beta", beta.value},
-                 {"beta_source", beta.source},
-                 {"updates", updates < 0 ? Json("converge") : Json(updates)},
-                 {"eps", a.eps},
-                 {"num_cues", num_cues},
-                 {"num_converged", updates < 0 ? Json(num_converged) : Json(nullptr)},
-                 {"threshold", threshold ? Json(threshold->match.energy) : Json(nullptr)},
-                 {"hopfield", version()}};
-    write_results(a.json, std::move(head), all, memory, updates < 0);
-  }
-  if (a.json != "-") print_table(all, memory, beta, a.updates);
-  if (updates < 0 && num_converged < num_cues) {
-    note(std::to_string(num_cues - num_converged) + " of " + std::to_string(num_cues) +
+  std::optional<RecallOutput> output;
+  const auto begin = [&](const PatternView& states) {
+    if (!recall.threshold) recall.beta = choose_beta_of(a, given_beta, memory, states, context);
+    output.emplace(recall);
+  };
+  const auto add = [&](std::int64_t first, const PatternView& states) {
+    if (!output) begin(states);
+    output->add(first, answer(recall, states, context));
+  };
+  const std::int64_t num_cues = for_cue_batches(cues, "recalling", context, add, missing);
+  if (!output) begin({});
+  output->finish();
+  const std::int64_t num_moving = output->num_cues() - output->num_converged();
+  if (updates < 0 && num_moving > 0) {
+    note(std::to_string(num_moving) + " of " + std::to_string(num_cues) +
          " states did not converge; another --beta, a larger --eps or a larger --cap may help");
     return kMissed;
   }
@@ -298,7 +356,8 @@ void add_recall_options(CLI::App& command, Context& context, RecallArguments& ar
              1e-12, 1);
   add_whole_number(command, "--cap", arguments.cap, "Most updates of 'converge'", 1);
   add_whole_number(command, "--top", arguments.top, "How many associations to tell", 1, 1000);
-  command.add_option("-o,--output", arguments.output, "Write the recalled states (NPY, f32)")
+  command
+      .add_option("-o,--output", arguments.output, "Write the recalled states or values (NPY, f32)")
       ->type_name("FILE");
   command.add_option("--json", arguments.json, "Write everything as JSON; - is standard output")
       ->type_name("FILE");
@@ -316,6 +375,14 @@ void add_memory_recall(CLI::App& noun, Context& context) {
        "hopfield memory recall memory.safetensors --cue cue.npy --threshold threshold.json"},
       [a, &context] { return run_recall(*a, context); });
   add_question(command, a->paths, "States to start from");
+  command
+      .add_option(
+          "--what", a->what,
+          "Recall the state, or the values that are stored beside the patterns, weighted by "
+          "association [default: values if there are any]")
+      ->check(CLI::IsMember({"state", "values"}))
+      ->type_name("state|values");
+  add_where(command, a->paths.where);
   add_beta(command, a->beta);
   command
       .add_option("--threshold", a->threshold,

@@ -35,15 +35,14 @@ Threshold read_threshold(const std::string& path, const store::MemoryFile& memor
 /// What a threshold is compared with: the score `energy` of `ood` (hopfield/memory/ood.h) of each
 /// state. It is the energy of `recall` where patterns have one norm, and, unlike that one, lowest
 /// at the patterns where they have not.
-std::vector<double> match_energies(const store::MemoryFile& memory,
-                                   const std::vector<float>& states, double beta,
-                                   const Context& context);
+std::vector<double> match_energies(const store::MemoryFile& memory, const PatternView& states,
+                                   double beta, Executor* executor);
 
 /// Arguments of `recall` and of `complete`.
 struct RecallArguments {
   QuestionPaths paths;
   BetaArguments beta;
-  std::string output, json, updates = "converge";
+  std::string output, json, what, updates = "converge";
   double eps = 1e-4;
   std::int64_t cap = 10000, top = 3;
   bool verify = false;

@@ -3,7 +3,6 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -33,25 +32,28 @@ Similarity parse_similarity(const std::string& name) {
 /// Takes the answers batch by batch.
 class SearchOutput {
  public:
-  SearchOutput(const store::MemoryFile& memory, double beta, const std::string& path)
+  SearchOutput(const store::MemoryFile& memory, double beta, const std::string& path,
+               std::int64_t num_top)
       : memory_(memory), beta_(beta), path_(path) {
     if (path_.empty()) return;
     csv_ = path_.ends_with(".csv");
-    if (!path_.ends_with(".npy")) lines_ = std::make_unique<LineOutput>(path_);
+    if (path_.ends_with(".npy")) {
+      indices_ = std::make_unique<store::NpyWriter<std::int64_t>>(path_, num_top);
+      return;
+    }
+    lines_ = std::make_unique<LineOutput>(path_);
     if (csv_) lines_->write("cue,rank,id,index,similarity,score,weight\n");
   }
 
   void add(std::int64_t first_cue, const SearchResult& found) {
-    num_top_ = found.num_top;
+    if (indices_ != nullptr) {
+      indices_->append(found.index);
+      return;
+    }
     for (std::size_t t = 0; t < found.lse.size(); ++t) {
       const std::int64_t cue = first_cue + static_cast<std::int64_t>(t);
       if (path_.empty()) {
         if (cue < kShown) print(cue, found, t);
-      } else if (lines_ == nullptr) {
-        const auto hits = std::span(found.index)
-                              .subspan(t * static_cast<std::size_t>(num_top_),
-                                       static_cast<std::size_t>(num_top_));
-        indices_.insert(indices_.end(), hits.begin(), hits.end());
       } else {
         lines_->write(csv_ ? csv_lines(cue, found, t) : json_line(cue, found, t));
       }
@@ -66,15 +68,14 @@ class SearchOutput {
     } else if (lines_ != nullptr) {
       lines_->commit();
     } else {
-      const std::int64_t shape[] = {num_cues, num_top_};
-      store::write_npy<std::int64_t>(path_, indices_, shape);
+      indices_->commit();
     }
   }
 
  private:
   std::string csv_lines(std::int64_t cue, const SearchResult& found, std::size_t t) const {
     std::string text;
-    const auto k = static_cast<std::size_t>(num_top_);
+    const auto k = static_cast<std::size_t>(found.num_top);
     for (std::size_t rank = 0; rank < k; ++rank) {
       const std::size_t i = t * k + rank;
       text += csv_number(cue) + "," + std::to_string(rank + 1) + "," +
@@ -87,20 +88,21 @@ class SearchOutput {
 
   std::string json_line(std::int64_t cue, const SearchResult& found, std::size_t t) const {
     Json hits = Json::array();
-    const auto k = static_cast<std::size_t>(num_top_);
+    const auto k = static_cast<std::size_t>(found.num_top);
     for (std::size_t i = t * k; i < (t + 1) * k; ++i) {
       hits.push_back({{"id", memory_.id(found.index[i])},
                       {"index", found.index[i]},
                       {"similarity", found.similarity[i]},
                       {"score", beta_ * found.similarity[i]},
                       {"weight", found.weight[i]}});
+      if (memory_.has_metadata()) hits.back()["metadata"] = metadata_of(memory_, found.index[i]);
     }
     return Json({{"cue", cue}, {"lse", found.lse[t]}, {"hits", std::move(hits)}}).dump() + "\n";
   }
 
   void print(std::int64_t cue, const SearchResult& found, std::size_t t) const {
     if (cue == 0) std::cout << "   cue  rank    similarity        weight  id\n";
-    const auto k = static_cast<std::size_t>(num_top_);
+    const auto k = static_cast<std::size_t>(found.num_top);
     for (std::size_t rank = 0; rank < k; ++rank) {
       const std::size_t i = t * k + rank;
       std::cout << std::setw(6) << cue << std::setw(6) << rank + 1 << std::setw(14)
@@ -113,9 +115,8 @@ class SearchOutput {
   double beta_;
   std::string path_;
   bool csv_ = false;
-  std::int64_t num_top_ = 0;
   std::unique_ptr<LineOutput> lines_;
-  std::vector<std::int64_t> indices_;  // for NPY, which is written at the end
+  std::unique_ptr<store::NpyWriter<std::int64_t>> indices_;
 };
 
 int run_search(const SearchArguments& a, const Context& context) {
@@ -125,8 +126,8 @@ int run_search(const SearchArguments& a, const Context& context) {
           "--output",
           "expected - or a name that ends in .jsonl, .csv or .npy, got '" + a.output + "'");
   check_output(a.output, {a.paths.memory, a.paths.cue});
-  const store::MemoryFile memory = open_memory(a.paths.memory);
-  const Rows cues = open_cues(a.paths.cue, memory);
+  const store::MemoryFile memory = open_memory(a.paths.memory, a.paths.where);
+  const Rows cues = open_cues(a.paths.cue, memory, Missing::kRefuse, a.paths.tensor);
   SearchOptions options;
   options.similarity = parse_similarity(a.similarity);
   options.num_top = std::min(a.top, memory.num_patterns());
@@ -140,12 +141,11 @@ int run_search(const SearchArguments& a, const Context& context) {
               << "beta     " << beta.value << " (" << beta.source << "), similarity "
               << a.similarity << "\n\n";
   }
-  SearchOutput output(memory, beta.value, a.output);
-  const std::int64_t num_cues = cues.source.num_patterns;
-  for_cue_batches(cues, num_cues, "searching", context,
-                  [&](std::int64_t first, const PatternView& states) {
-                    output.add(first, search(memory.patterns(), states, beta.value, options));
-                  });
+  SearchOutput output(memory, beta.value, a.output, options.num_top);
+  const std::int64_t num_cues = for_cue_batches(
+      cues, "searching", context, [&](std::int64_t first, const PatternView& states) {
+        output.add(first, search(memory.patterns(), states, beta.value, options));
+      });
   output.finish(num_cues);
   return kOk;
 }
@@ -162,6 +162,7 @@ void add_memory_search(CLI::App& noun, Context& context) {
                    "--beta 10 -o -"},
                   [a, &context] { return run_search(*a, context); });
   add_question(command, a->paths, "States");
+  add_where(command, a->paths.where);
   add_whole_number(command, "--top", a->top, "How many patterns a cue", 1);
   command
       .add_option("--similarity", a->similarity,

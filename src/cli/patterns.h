@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,15 @@ namespace hopfield::cli {
 struct Rows {
   store::PatternSource source;
   std::vector<std::string> ids;  ///< of the id column, if one was named
+
+  // Of open_named_rows.
+  std::optional<store::PatternSource> values;
+  std::vector<std::string> metadata;
+  std::string metadata_file;
+  /// For a memory; the rows must outlive it.
+  store::Attachments attached() const {
+    return {values ? &*values : nullptr, metadata, metadata_file};
+  }
 };
 
 /// What NaN, or an empty cell or "nan" in a table, means.
@@ -23,28 +33,41 @@ enum class Missing : std::uint8_t {
   kAllow,   ///< a number that is not known; it comes as NaN
 };
 
-/// Opens an NPY file (dimensions after the first are flattened), an fvecs file or a CSV / TSV
-/// table, plain or gz; "-" is a CSV from standard input. `id_column` names a column of text. A
-/// one-dimensional NPY is one row if `single` allows it. Errors: kIo, kCorruptData,
+/// Opens an NPY file or a safetensors file (dimensions after the first are flattened), an fvecs
+/// file or a CSV / TSV table, plain or gz; "-" is a CSV from standard input. `id_column` names a
+/// column of text, `tensor` a tensor, which a safetensors file with one needs not. A
+/// one-dimensional NPY or tensor is one row if `single` allows it. Errors: kIo, kCorruptData,
 /// kInvalidArgument naming the file.
 Rows open_rows(const std::string& path, const std::string& id_column, bool single,
-               Missing missing = Missing::kRefuse);
+               Missing missing = Missing::kRefuse, const std::string& tensor = "");
 
-/// PATTERNS, --ids FILE and --id-column NAME: patterns with or without names.
+/// The same for rows that are read once, in order (read_rows): a table is not held in memory, and
+/// its num_patterns is kUnknownCount.
+constexpr std::int64_t kUnknownCount = -1;
+Rows open_row_stream(const std::string& path, Missing missing = Missing::kRefuse,
+                     const std::string& tensor = "");
+
+/// --tensor NAME of a safetensors file.
+void add_tensor(CLI::App& command, std::string& tensor);
+
+/// PATTERNS, --tensor NAME, --ids FILE and --id-column NAME, --values FILE and --metadata FILE:
+/// patterns and what belongs to them.
 struct NamedRows {
-  std::string patterns, ids, id_column;
+  std::string patterns, tensor, ids, id_column, values, metadata;
 };
-void add_named_rows(CLI::App& command, NamedRows& arguments);
-/// Errors: as open_rows and read_ids.
+/// Returns PATTERNS, which may be left away.
+CLI::Option* add_named_rows(CLI::App& command, NamedRows& arguments);
+/// Without PATTERNS the source has as many patterns as there are ids, and no depth. Errors: as
+/// open_rows and read_lines; kCorruptData for files of which the lengths differ.
 Rows open_named_rows(const NamedRows& arguments);
 
-/// Rows [first, first + count) as f32. Errors: kCorruptData naming row and column of a number that
-/// is not finite; NaN passes if `missing` allows it.
+/// Rows [first, first + count) as f32, fewer where they end. Errors: kCorruptData naming row and
+/// column of a number that is not finite; NaN passes if `missing` allows it.
 std::vector<float> read_rows(const Rows& rows, std::int64_t first, std::int64_t count,
                              Missing missing = Missing::kRefuse);
 
-/// One id a line. Errors: kIo.
-std::vector<std::string> read_ids(const std::string& path);
+/// One id, or one JSON object, a line. Errors: kIo.
+std::vector<std::string> read_lines(const std::string& path);
 
 /// --expect: how cues differ from the stored patterns, which is what a beta is measured with.
 constexpr const char* kExpectDefault = "hidden";

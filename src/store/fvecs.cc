@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "hopfield/base/error.h"
 
@@ -13,22 +14,32 @@ constexpr std::int64_t kNumberBytes = 4;
 
 }  // namespace
 
-FvecsFile::FvecsFile(const std::string& path) : file_(path) {
-  const auto bytes = static_cast<std::int64_t>(file_.bytes().size());
+FvecsFile::FvecsFile(const std::string& path) : path_(path), file_(path), bytes_(file_->bytes()) {
+  open();
+}
+
+FvecsFile::FvecsFile(std::span<const std::byte> bytes, std::string origin)
+    : path_(std::move(origin)), bytes_(bytes) {
+  open();
+}
+
+void FvecsFile::open() {
+  const auto bytes = static_cast<std::int64_t>(bytes_.size());
   if (bytes == 0) return;
   if (bytes < kNumberBytes) {
-    fail(ErrorCode::kCorruptData, kOp,
-         "'" + path + "': expected the depth of a vector, got " + std::to_string(bytes) + " bytes");
+    fail(
+        ErrorCode::kCorruptData, kOp,
+        "'" + path_ + "': expected the depth of a vector, got " + std::to_string(bytes) + " bytes");
   }
   depth_ = depth_of(0);
   if (depth_ < 1) {
     fail(ErrorCode::kCorruptData, kOp,
-         "'" + path + "', row 0: expected a depth >= 1, got " + std::to_string(depth_));
+         "'" + path_ + "', row 0: expected a depth >= 1, got " + std::to_string(depth_));
   }
   const std::int64_t row_bytes = (depth_ + 1) * kNumberBytes;  // below 2^34
   if (bytes % row_bytes != 0) {
     fail(ErrorCode::kCorruptData, kOp,
-         "'" + path + "': expected vectors of depth " + std::to_string(depth_) + ", " +
+         "'" + path_ + "': expected vectors of depth " + std::to_string(depth_) + ", " +
              std::to_string(row_bytes) + " bytes each, got " + std::to_string(bytes) +
              " bytes; the file may be truncated");
   }
@@ -37,7 +48,7 @@ FvecsFile::FvecsFile(const std::string& path) : file_(path) {
 
 std::int32_t FvecsFile::depth_of(std::int64_t row) const {
   std::int32_t depth;
-  std::memcpy(&depth, file_.bytes().data() + row * (depth_ + 1) * kNumberBytes, sizeof(depth));
+  std::memcpy(&depth, bytes_.data() + row * (depth_ + 1) * kNumberBytes, sizeof(depth));
   return depth;
 }
 
@@ -51,7 +62,7 @@ std::vector<double> FvecsFile::read_rows(std::int64_t first, std::int64_t count)
            "'" + path() + "', row " + std::to_string(r) + ": expected depth " +
                std::to_string(depth_) + " as in row 0, got " + std::to_string(depth_of(r)));
     }
-    std::memcpy(row.data(), file_.bytes().data() + (r * (depth_ + 1) + 1) * kNumberBytes,
+    std::memcpy(row.data(), bytes_.data() + (r * (depth_ + 1) + 1) * kNumberBytes,
                 row.size() * sizeof(float));
     rows.insert(rows.end(), row.begin(), row.end());
   }

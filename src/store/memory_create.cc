@@ -17,11 +17,6 @@ namespace {
 
 constexpr std::int64_t kBlockNumbers = std::int64_t{1} << 18;
 
-bool is_control(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte < 0x20 || byte == 0x7F;
-}
-
 /// First byte that is not UTF-8; size() if all is well.
 std::size_t first_bad_utf8(std::string_view text) {
   std::size_t i = 0;
@@ -73,7 +68,7 @@ void check_ids(std::span<const std::string> ids, const std::string& where) {
     };
     if (ids[i].empty()) bad("expected text, got an empty one");
     if (first_bad_utf8(ids[i]) != ids[i].size()) bad("expected UTF-8, got other bytes");
-    if (std::any_of(ids[i].begin(), ids[i].end(), is_control)) {
+    if (has_control(ids[i])) {
       bad("expected text without control characters, got one");
     }
     const auto [it, is_new] = seen.emplace(ids[i], i);
@@ -117,86 +112,165 @@ std::vector<std::byte> encode(std::span<const double> block, const PatternSource
   return bytes;
 }
 
+void check_attachments(const Attachments& attached, std::int64_t num_patterns) {
+  const auto check_count = [num_patterns](std::int64_t count, const std::string& what) {
+    require(count == num_patterns, kMemoryOp,
+            "expected " + what + " for each of " + std::to_string(num_patterns) +
+                " patterns, got " + std::to_string(count));
+  };
+  if (attached.values != nullptr) check_count(attached.values->num_patterns, "a value");
+  if (!attached.metadata.empty()) check_count(std::ssize(attached.metadata), "metadata");
+  for (std::size_t i = 0; i < attached.metadata.size(); ++i) {
+    const std::string flaw = metadata_flaw(attached.metadata[i]);
+    if (flaw.empty()) continue;
+    const std::string& file = attached.metadata_file;
+    fail(ErrorCode::kCorruptData, kMemoryOp,
+         (file.empty() ? "metadata " : "'" + file + "', line ") + std::to_string(i + 1) + ": " +
+             flaw);
+  }
+}
+
+PackedTexts::PackedTexts(std::span<const std::string> texts) {
+  for (const std::string& text : texts) {
+    bytes += text;
+    offsets.push_back(std::ssize(bytes));
+  }
+}
+
+namespace {
+
+void require_storable(DType dtype) {
+  require(dtype != DType::kF64, kMemoryOp, "expected dtype f32, bf16 or f16, got f64");
+}
+
+/// Appends all rows. Returns their checksum.
+std::uint32_t write_rows(SafetensorsWriter& writer, const PatternSource& source, DType dtype,
+                         const std::function<bool()>& cancelled) {
+  std::uint32_t crc = 0;
+  const std::int64_t block = std::max<std::int64_t>(1, kBlockNumbers / source.depth);
+  for (std::int64_t first = 0; first < source.num_patterns; first += block) {
+    if (cancelled && cancelled()) {
+      fail(ErrorCode::kCancelled, kMemoryOp, "interrupted; nothing was changed");
+    }
+    const std::int64_t count = std::min(block, source.num_patterns - first);
+    const std::vector<double> rows = source.rows(first, count);
+    HOPFIELD_CHECK(rows.size() == static_cast<std::uint64_t>(count * source.depth));
+    const std::vector<std::byte> bytes = encode(rows, source, first, dtype);
+    crc = crc32(bytes, crc);
+    writer.append(bytes);
+  }
+  return crc;
+}
+
+}  // namespace
+
 void write_memory(const std::string& path, const PatternSource& source,
                   const CreateMemoryOptions& options) {
-  require(options.dtype != DType::kF64, kMemoryOp, "expected dtype f32, bf16 or f16, got f64");
+  require_storable(options.dtype);
+  require_storable(options.values_dtype);
+  const PatternSource* values = options.attached.values;
   require(source.num_patterns >= 0 && source.depth >= 1, kMemoryOp,
           "expected patterns [S, d] with d >= 1, got [" + std::to_string(source.num_patterns) +
               ", " + std::to_string(source.depth) + "]");
-  const bool with_ids = !options.ids.empty();
-  require(!with_ids || options.ids.size() == static_cast<std::uint64_t>(source.num_patterns),
-          kMemoryOp,
+  require(values == nullptr || values->depth >= 1, kMemoryOp,
+          "expected values [S, dv] with dv >= 1, got dv = 0");
+  require(options.ids.empty() || std::ssize(options.ids) == source.num_patterns, kMemoryOp,
           "expected an id for each of " + std::to_string(source.num_patterns) + " patterns, got " +
               std::to_string(options.ids.size()));
   check_ids(options.ids);
-  std::string ids_bytes;
-  std::vector<std::int64_t> ids_offsets = {0};
-  for (const std::string& id : options.ids) {
-    ids_bytes += id;
-    ids_offsets.push_back(static_cast<std::int64_t>(ids_bytes.size()));
-  }
+  check_attachments(options.attached, source.num_patterns);
 
-  std::vector<TensorEntry> entries = {
-      {"patterns", tensor_type(options.dtype), {source.num_patterns, source.depth}, 0, 0}};
+  const bool with_metadata = !options.attached.metadata.empty();
+  std::vector<TensorEntry> entries;
   std::map<std::string, std::string> metadata = {
       {"format", kMemoryFormat},
-      {"version", "1"},
+      {"version", values != nullptr || with_metadata ? "2" : "1"},
       {"generator", std::string("hopfield ") + version()},
-      {kHeaderChecksum, "00000000"},
-      {checksum_key("patterns"), "00000000"}};
+      {kHeaderChecksum, "00000000"}};
   if (options.next_number > source.num_patterns) {
     metadata[kNextNumber] = std::to_string(options.next_number);
   }
-  if (with_ids) {
-    entries.push_back({"ids.offsets", TensorType::kI64, {source.num_patterns + 1}, 0, 0});
-    entries.push_back(
-        {"ids.bytes", TensorType::kU8, {static_cast<std::int64_t>(ids_bytes.size())}, 0, 0});
-    metadata[checksum_key("ids.offsets")] = "00000000";
-    metadata[checksum_key("ids.bytes")] = "00000000";
-  }
+  const auto add_rows = [&](const char* name, const PatternSource& rows, DType dtype) {
+    entries.push_back({name, tensor_type(dtype), {rows.num_patterns, rows.depth}, 0, 0});
+  };
+  const auto add_texts = [&](const std::string& name, const PackedTexts& texts) {
+    entries.push_back({name + ".offsets", TensorType::kI64, {std::ssize(texts.offsets)}, 0, 0});
+    entries.push_back({name + ".bytes", TensorType::kU8, {std::ssize(texts.bytes)}, 0, 0});
+  };
+  const PackedTexts ids(options.ids), texts(options.attached.metadata);
+  add_rows("patterns", source, options.dtype);
+  if (values != nullptr) add_rows("values", *values, options.values_dtype);
+  if (!options.ids.empty()) add_texts("ids", ids);
+  if (with_metadata) add_texts("metadata", texts);
+  for (const TensorEntry& entry : entries) metadata[checksum_key(entry.name)] = "00000000";
+
   SafetensorsWriter writer(path, std::move(entries), std::move(metadata),
                            {options.if_exists, kHeaderChecksum});
-  const auto write_patterns = [&] {
-    std::uint32_t crc = 0;
-    const std::int64_t block = std::max<std::int64_t>(1, kBlockNumbers / source.depth);
-    for (std::int64_t first = 0; first < source.num_patterns; first += block) {
-      if (options.cancelled && options.cancelled()) {
-        fail(ErrorCode::kCancelled, kMemoryOp, "interrupted; nothing was changed");
-      }
-      const std::int64_t count = std::min(block, source.num_patterns - first);
-      const std::vector<double> rows = source.rows(first, count);
-      HOPFIELD_CHECK(rows.size() == static_cast<std::uint64_t>(count * source.depth));
-      const std::vector<std::byte> bytes = encode(rows, source, first, options.dtype);
-      crc = crc32(bytes, crc);
-      writer.append(bytes);
-    }
-    return crc;
+  const auto write_bytes = [&writer](std::span<const std::byte> bytes) {
+    writer.append(bytes);
+    return crc32(bytes);
   };
   for (const TensorEntry& entry : std::vector<TensorEntry>(writer.tensors())) {
     std::uint32_t crc = 0;
     if (entry.name == "patterns") {
-      crc = write_patterns();
+      crc = write_rows(writer, source, options.dtype, options.cancelled);
+    } else if (entry.name == "values") {
+      crc = write_rows(writer, *values, options.values_dtype, options.cancelled);
     } else {
-      const std::span<const std::byte> bytes =
-          entry.name == "ids.bytes"
-              ? std::as_bytes(std::span<const char>(ids_bytes.data(), ids_bytes.size()))
-              : std::as_bytes(std::span<const std::int64_t>(ids_offsets));
-      crc = crc32(bytes);
-      writer.append(bytes);
+      const PackedTexts& packed = entry.name.starts_with("ids") ? ids : texts;
+      crc = entry.name.ends_with(".bytes") ? write_bytes(std::as_bytes(std::span(packed.bytes)))
+                                           : write_bytes(std::as_bytes(std::span(packed.offsets)));
     }
     writer.replace_metadata(checksum_key(entry.name), crc32_text(crc));
   }
   writer.commit();
 }
 
+void write_copy(const MemoryFile& memory, const std::string& path, IfExists if_exists,
+                const std::function<bool()>& cancelled) {
+  CreateMemoryOptions options;
+  std::vector<std::string> ids, metadata;
+  for (std::int64_t i = 0; i < memory.num_patterns(); ++i) {
+    if (memory.has_ids()) ids.push_back(memory.id(i));
+    if (memory.has_metadata()) metadata.push_back(memory.metadata(i));
+  }
+  PatternSource values;
+  if (memory.has_values()) {
+    values = value_source(memory);
+    options.attached.values = &values;
+  }
+  options.dtype = memory.dtype();
+  options.values_dtype = memory.values_dtype();
+  options.ids = ids;
+  options.attached.metadata = metadata;
+  options.next_number = memory.next_number();
+  options.if_exists = if_exists;
+  options.cancelled = cancelled;
+  write_memory(path, pattern_source(memory), options);
+}
+
 }  // namespace internal
+
+namespace {
+
+/// A writer of the old file must not go on to acknowledge changes that nobody will find.
+std::unique_ptr<ChangeableFile> lock_replaced(const std::string& path, IfExists if_exists) {
+  if (if_exists == IfExists::kReplace && path_exists(path)) return open_for_changes(path);
+  return nullptr;
+}
+
+}  // namespace
 
 void create_memory(const std::string& path, const PatternSource& source,
                    const CreateMemoryOptions& options) {
-  // A writer of the old file must not go on to acknowledge changes that nobody will find.
-  std::unique_ptr<ChangeableFile> lock;
-  if (options.if_exists == IfExists::kReplace && path_exists(path)) lock = open_for_changes(path);
+  const auto lock = lock_replaced(path, options.if_exists);
   internal::write_memory(path, source, options);
+}
+
+void copy_memory(const MemoryFile& memory, const std::string& path, IfExists if_exists,
+                 const std::function<bool()>& cancelled) {
+  const auto lock = lock_replaced(path, if_exists);
+  internal::write_copy(memory, path, if_exists, cancelled);
 }
 
 }  // namespace hopfield::store

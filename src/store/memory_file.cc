@@ -19,6 +19,22 @@ using internal::kHeaderChecksum;
 using internal::kMemoryFormat;
 using internal::kMemoryOp;
 using internal::kNextNumber;
+using internal::Part;
+using internal::Payload;
+using internal::Table;
+using internal::Texts;
+
+std::int64_t number_at(std::span<const std::byte> numbers, std::size_t i) {
+  return internal::load<std::int64_t>(numbers.data() + i * sizeof(std::int64_t));
+}
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+namespace internal {
 
 /// Takes a payload apart; `complain` throws.
 class Payload {
@@ -45,6 +61,35 @@ class Payload {
     return static_cast<std::uint64_t>(n);
   }
 
+  /// `n` texts, one after the other, as in the body.
+  struct Packed {
+    std::span<const std::byte> offsets;
+    std::string_view bytes;
+  };
+  Packed texts(std::uint64_t n) {
+    Packed texts;
+    texts.offsets = take(n + 1, sizeof(std::int64_t));
+    const std::int64_t end = number_at(texts.offsets, static_cast<std::size_t>(n));
+    if (number_at(texts.offsets, 0) != 0 || end < 0) complain_();
+    texts.bytes = text_of(take(static_cast<std::uint64_t>(end), 1));
+    skip_to_multiple_of_8();
+    return texts;
+  }
+  /// One of them, which is not empty.
+  std::string_view text(const Packed& texts, std::size_t i) const {
+    const std::int64_t first = number_at(texts.offsets, i), last = number_at(texts.offsets, i + 1);
+    if (first < 0 || first >= last || last > std::ssize(texts.bytes)) complain_();
+    return texts.bytes.substr(static_cast<std::size_t>(first),
+                              static_cast<std::size_t>(last - first));
+  }
+
+  std::vector<std::int64_t> numbers(std::uint64_t n) {
+    const std::span<const std::byte> bytes = take(n, sizeof(std::int64_t));
+    std::vector<std::int64_t> result(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = number_at(bytes, i);
+    return result;
+  }
+
   void skip_to_multiple_of_8() { (void)take(internal::padding_to(size_ - rest_.size(), 8), 1); }
 
   void end() const {
@@ -57,15 +102,7 @@ class Payload {
   std::function<void()> complain_;
 };
 
-std::int64_t number_at(std::span<const std::byte> numbers, std::size_t i) {
-  return internal::load<std::int64_t>(numbers.data() + i * sizeof(std::int64_t));
-}
-
-std::string_view text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-}  // namespace
+}  // namespace internal
 
 MemoryFile::State::State(SafetensorsFile opened) : file(std::move(opened)) {
   read_body();
@@ -82,48 +119,94 @@ std::uint64_t MemoryFile::State::body_bytes() const {
   return bytes;
 }
 
-void MemoryFile::State::read_body() {
+void MemoryFile::State::require_pattern(std::int64_t pattern) const {
+  require(pattern >= 0 && pattern < num_patterns(), kMemoryOp,
+          "expected a pattern below " + std::to_string(num_patterns()) + ", got " +
+              std::to_string(pattern));
+}
+
+void MemoryFile::State::read_version() {
   const auto& metadata = file.metadata();
   const auto format = metadata.find("format");
   if (format == metadata.end() || format->second != kMemoryFormat) {
     corrupt(
         "expected a memory, got another safetensors file; make one with hopfield memory create");
   }
-  const bool intact = header_checksum_matches(file, kHeaderChecksum);
+  if (!header_checksum_matches(file, kHeaderChecksum)) {
+    corrupt("expected the header's checksum to fit, it does not; the file is damaged");
+  }
   const auto stated = metadata.find("version");
-  if (intact && stated != metadata.end() && stated->second != "1" &&
-      internal::number_of(stated->second, 100'000'000)) {
+  const std::optional<std::int64_t> number =
+      stated == metadata.end() ? std::nullopt : internal::number_of(stated->second, 100'000'000);
+  if (!number || *number < 1) corrupt("expected a version, got none");
+  if (*number > 2) {
     fail(ErrorCode::kUnsupported, kMemoryOp,
-         "'" + file.path() + "': expected version 1, got " + stated->second +
+         "'" + file.path() + "': expected version 1 or 2, got " + stated->second +
              "; read it with a newer hopfield");
   }
-  if (!intact) corrupt("expected the header's checksum to fit, it does not; the file is damaged");
-  if (stated == metadata.end() || stated->second != "1") corrupt("expected a version, got none");
-  for (const TensorEntry& entry : file.tensors()) {
-    if (entry.name != "patterns" && entry.name != "ids.bytes" && entry.name != "ids.offsets") {
-      corrupt("expected tensors patterns and ids, got also '" + entry.name + "'");
-    }
-    if (metadata.count(checksum_key(entry.name)) == 0) {
-      corrupt("expected a checksum of tensor '" + entry.name + "', got none");
-    }
+  version = *number;
+}
+
+void MemoryFile::State::read_table(Table& table, std::string_view name) {
+  table.tensor = &file.at(name);
+  const TensorEntry& tensor = *table.tensor;
+  const std::string start = "tensor '" + std::string(name) + "': expected ";
+  const std::optional<DType> type = float_dtype(tensor.type);
+  if (!type || *type == DType::kF64 || tensor.shape.size() != 2 || tensor.shape[1] < 1) {
+    corrupt(start + "F32, BF16 or F16 of shape [S, d], got " +
+            std::string(tensor_type_name(tensor.type)) + " " + shape_text(tensor.shape));
   }
-  patterns = &file.at("patterns");
-  const std::optional<DType> type = float_dtype(patterns->type);
-  if (!type || *type == DType::kF64 || patterns->shape.size() != 2 || patterns->shape[1] < 1) {
-    corrupt("tensor 'patterns': expected F32, BF16 or F16 of shape [S, d], got " +
-            std::string(tensor_type_name(patterns->type)) + " " + shape_text(patterns->shape));
-  }
-  dtype = *type;
-  body_rows = patterns->shape[0];
-  depth = patterns->shape[1];
+  table.dtype = *type;
+  table.depth = tensor.shape[1];
   // Cannot wrap where there is a row; without one it is used for added rows, whose bytes are there.
-  if (__builtin_mul_overflow(static_cast<std::size_t>(depth), dtype_bytes(dtype), &row_bytes)) {
-    corrupt("tensor 'patterns': expected a depth that fits 64 bits, got " + std::to_string(depth));
+  if (__builtin_mul_overflow(static_cast<std::size_t>(table.depth), dtype_bytes(table.dtype),
+                             &table.row_bytes)) {
+    corrupt(start + "a depth that fits 64 bits, got " + std::to_string(table.depth));
   }
   // Kernels read numbers in place.
-  if (patterns->offset % dtype_bytes(dtype) != 0) {
-    corrupt("tensor 'patterns': expected to start at a multiple of its element size, got byte " +
-            std::to_string(patterns->offset));
+  if (tensor.offset % dtype_bytes(table.dtype) != 0) {
+    corrupt(start + "to start at a multiple of its element size, got byte " +
+            std::to_string(tensor.offset));
+  }
+  table.body = file.bytes(tensor).data();
+}
+
+void MemoryFile::State::read_texts(Texts& texts, const std::string& name) {
+  texts.bytes = file.find(name + ".bytes");
+  texts.offsets = file.find(name + ".offsets");
+  if (texts.bytes == nullptr && texts.offsets == nullptr) return;
+  if (texts.bytes == nullptr || texts.offsets == nullptr || texts.bytes->type != TensorType::kU8 ||
+      texts.bytes->shape.size() != 1 || texts.offsets->type != TensorType::kI64 ||
+      texts.offsets->shape.size() != 1 || texts.offsets->shape[0] - 1 != body_rows) {
+    corrupt("expected " + name + ".bytes of type U8 [n] and " + name +
+            ".offsets of type I64 [S + 1] for " + std::to_string(body_rows) +
+            " patterns, got something else");
+  }
+}
+
+void MemoryFile::State::read_body() {
+  read_version();
+  const auto& metadata = file.metadata();
+  for (const TensorEntry& entry : file.tensors()) {
+    const std::string& name = entry.name;
+    const bool first = name == "patterns" || name == "ids.bytes" || name == "ids.offsets";
+    const bool second = name == "values" || name == "metadata.bytes" || name == "metadata.offsets";
+    if (!first && !(second && version >= 2)) {
+      corrupt(std::string("expected tensors patterns and ids") +
+              (version >= 2 ? ", values and metadata" : "") + ", got also '" + name + "'");
+    }
+    if (metadata.count(checksum_key(name)) == 0) {
+      corrupt("expected a checksum of tensor '" + name + "', got none");
+    }
+  }
+  read_table(patterns, "patterns");
+  body_rows = patterns.tensor->shape[0];
+  if (file.find("values") != nullptr) {
+    read_table(values, "values");
+    if (values.tensor->shape[0] != body_rows) {
+      corrupt("tensor 'values': expected " + std::to_string(body_rows) + " rows, got " +
+              std::to_string(values.tensor->shape[0]));
+    }
   }
   next_number = body_rows;
   if (const auto stored = metadata.find(kNextNumber); stored != metadata.end()) {
@@ -132,17 +215,10 @@ void MemoryFile::State::read_body() {
     if (!number) corrupt("expected next_number to be a number, got '" + stored->second + "'");
     next_number = std::max(next_number, *number);
   }
-
-  ids_bytes = file.find("ids.bytes");
-  ids_offsets = file.find("ids.offsets");
-  has_ids = ids_offsets != nullptr;
-  if (ids_bytes == nullptr && ids_offsets == nullptr) return;
-  if (ids_bytes == nullptr || ids_offsets == nullptr || ids_bytes->type != TensorType::kU8 ||
-      ids_bytes->shape.size() != 1 || ids_offsets->type != TensorType::kI64 ||
-      ids_offsets->shape.size() != 1 || ids_offsets->shape[0] - 1 != body_rows) {
-    corrupt("expected ids.bytes of type U8 [n] and ids.offsets of type I64 [S + 1] for " +
-            std::to_string(body_rows) + " patterns, got something else");
-  }
+  read_texts(ids, "ids");
+  read_texts(metadata_texts, "metadata");
+  has_ids = ids.given();
+  has_metadata = metadata_texts.given();
 }
 
 void MemoryFile::State::read_log() {
@@ -160,64 +236,82 @@ void MemoryFile::State::read_log() {
   }
   ChangeLog changes(tail.subspan(zeros), file.path());
   if (changes.changes().empty()) return;
-  const std::byte* body = file.bytes(*patterns).data();
-  rows.reserve(static_cast<std::size_t>(body_rows));
-  for (std::int64_t i = 0; i < body_rows; ++i) {
-    rows.push_back(body + static_cast<std::size_t>(i) * row_bytes);
+  for (Table* table : {&patterns, &values}) {
+    if (!table->given()) continue;
+    std::vector<const std::byte*> rows(static_cast<std::size_t>(body_rows));
+    for (std::int64_t i = 0; i < body_rows; ++i) {
+      rows[static_cast<std::size_t>(i)] = table->row(i);
+    }
+    table->rows = std::move(rows);
   }
   for (const Change& change : changes.changes()) {
     switch (ChangeKind{change.kind}) {
       case ChangeKind::kAdd:
-        apply_add(change.payload);
+      case ChangeKind::kAddWith:
+        apply_add(change);
         continue;
       case ChangeKind::kForget:
         apply_forget(change.payload);
         continue;
       case ChangeKind::kUpdate:
-        apply_update(change.payload);
+      case ChangeKind::kUpdateWith:
+        apply_update(change);
         continue;
     }
     fail(ErrorCode::kUnsupported, kMemoryOp,
-         "'" + file.path() + "': expected changes of kind 1 to 3, got " +
+         "'" + file.path() + "': expected changes of kind 1 to 5, got " +
              std::to_string(change.kind) + "; read it with a newer hopfield");
   }
-  live.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] != nullptr) live.push_back(static_cast<std::int64_t>(i));
-  }
   log = std::move(changes);
+  std::vector<std::int64_t> positions;
+  for (std::size_t i = 0; i < patterns.rows.size(); ++i) {
+    if (patterns.rows[i] != nullptr) positions.push_back(static_cast<std::int64_t>(i));
+  }
+  num_forgotten = num_positions() - std::ssize(positions);
+  select(std::move(positions));
+}
+
+void MemoryFile::State::select(std::vector<std::int64_t> positions) {
+  live = std::move(positions);
+  selected = true;
+  for (Table* table : {&patterns, &values}) table->gathered = std::make_unique<Table::Gathered>();
+  position_of_name = std::make_unique<Names>();
+  has_ids = ids.given();
   for (std::int64_t i = 0; !has_ids && i < num_patterns(); ++i) {
     const std::string_view stored = stored_name(position(i));
     has_ids = stored.empty() ? position(i) != i : stored != std::to_string(i);
   }
 }
 
-void MemoryFile::State::apply_add(std::span<const std::byte> payload) {
+void MemoryFile::State::apply_add(const Change& change) {
   const auto complain = [this] { corrupt("an added pattern: expected its bytes, got others"); };
-  Payload in(payload, complain);
+  Payload in(change.payload, complain);
   const std::uint64_t n = in.count();
+  const bool with = change.kind == static_cast<std::uint32_t>(ChangeKind::kAddWith);
+  const std::int64_t parts = with ? in.number() : Part::kPatterns;
   const std::int64_t next = in.number();
-  if (next < next_number) complain();
-  const std::span<const std::byte> offsets = in.take(n + 1, sizeof(std::int64_t));
-  const std::int64_t end = number_at(offsets, static_cast<std::size_t>(n));
-  if (number_at(offsets, 0) != 0 || end < 0) complain();
-  const std::string_view names = text_of(in.take(static_cast<std::uint64_t>(end), 1));
-  in.skip_to_multiple_of_8();
-  const std::span<const std::byte> numbers = in.take(n, row_bytes);
-  in.end();
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t first = number_at(offsets, i), last = number_at(offsets, i + 1);
-    if (first >= last || last > end) complain();  // no name is empty
-    added_names.push_back(
-        names.substr(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first)));
-    rows.push_back(numbers.data() + i * row_bytes);
+  // All numbers of a pattern must come.
+  const std::int64_t numbers = parts & (Part::kPatterns | Part::kValues);
+  if (next < next_number ||
+      numbers != (values.given() ? Part::kPatterns | Part::kValues : Part::kPatterns)) {
+    complain();
   }
+  const Payload::Packed names = in.texts(n);
+  const std::int64_t first = num_positions();
+  std::vector<std::int64_t> positions;
+  for (std::size_t i = 0; i < n; ++i) {
+    added_names.push_back(in.text(names, i));
+    positions.push_back(first + static_cast<std::int64_t>(i));
+  }
+  for (Table* table : {&patterns, &values}) {
+    if (table->given()) table->rows.resize(static_cast<std::size_t>(num_positions()));
+  }
+  apply_parts(in, parts, positions);
   next_number = next;
 }
 
 std::int64_t MemoryFile::State::live_position(std::int64_t position) const {
-  if (position < 0 || position >= std::ssize(rows) ||
-      rows[static_cast<std::size_t>(position)] == nullptr) {
+  if (position < 0 || position >= num_positions() || patterns.row(position) == nullptr) {
     corrupt("a change: expected the position of a stored pattern, got " + std::to_string(position));
   }
   return position;
@@ -225,72 +319,145 @@ std::int64_t MemoryFile::State::live_position(std::int64_t position) const {
 
 void MemoryFile::State::apply_forget(std::span<const std::byte> payload) {
   Payload in(payload, [this] { corrupt("a forgotten pattern: expected its bytes, got others"); });
-  const std::uint64_t n = in.count();
-  const std::span<const std::byte> positions = in.take(n, sizeof(std::int64_t));
+  const std::vector<std::int64_t> positions = in.numbers(in.count());
   in.end();
-  for (std::size_t i = 0; i < n; ++i) {
-    rows[static_cast<std::size_t>(live_position(number_at(positions, i)))] = nullptr;
+  for (const std::int64_t position : positions) {
+    patterns.rows[static_cast<std::size_t>(live_position(position))] = nullptr;
   }
 }
 
-void MemoryFile::State::apply_update(std::span<const std::byte> payload) {
-  Payload in(payload, [this] { corrupt("an updated pattern: expected its bytes, got others"); });
+void MemoryFile::State::apply_update(const Change& change) {
+  Payload in(change.payload,
+             [this] { corrupt("an updated pattern: expected its bytes, got others"); });
   const std::uint64_t n = in.count();
-  const std::span<const std::byte> positions = in.take(n, sizeof(std::int64_t));
-  const std::span<const std::byte> numbers = in.take(n, row_bytes);
-  in.end();
-  for (std::size_t i = 0; i < n; ++i) {
-    rows[static_cast<std::size_t>(live_position(number_at(positions, i)))] =
-        numbers.data() + i * row_bytes;
-  }
+  const bool with = change.kind == static_cast<std::uint32_t>(ChangeKind::kUpdateWith);
+  const std::int64_t parts = with ? in.number() : Part::kPatterns;
+  const std::vector<std::int64_t> positions = in.numbers(n);
+  for (const std::int64_t position : positions) (void)live_position(position);
+  apply_parts(in, parts, positions);
 }
 
-const std::byte* MemoryFile::State::row(std::int64_t pattern) const {
-  if (log) return rows[static_cast<std::size_t>(position(pattern))];
-  return file.bytes(*patterns).data() + static_cast<std::size_t>(pattern) * row_bytes;
+void MemoryFile::State::apply_parts(Payload& in, std::int64_t parts,
+                                    std::span<const std::int64_t> positions) {
+  const std::uint64_t n = positions.size();
+  if (parts < 1 || parts > (Part::kPatterns | Part::kValues | Part::kMetadata) ||
+      ((parts & Part::kValues) != 0 && !values.given())) {
+    corrupt("a change: expected parts that the memory has, got " + std::to_string(parts));
+  }
+  const auto take_rows = [&](Table& table) {
+    in.skip_to_multiple_of_8();
+    const std::span<const std::byte> rows = in.take(n, table.row_bytes);
+    for (std::size_t i = 0; i < n; ++i) {
+      table.rows[static_cast<std::size_t>(positions[i])] = rows.data() + i * table.row_bytes;
+    }
+  };
+  if ((parts & Part::kPatterns) != 0) take_rows(patterns);
+  if ((parts & Part::kValues) != 0) take_rows(values);
+  if ((parts & Part::kMetadata) != 0) {
+    in.skip_to_multiple_of_8();
+    const Payload::Packed texts = in.texts(n);
+    for (std::size_t i = 0; i < n; ++i) changed_metadata[positions[i]] = in.text(texts, i);
+    has_metadata = true;
+  }
+  in.end();
+}
+
+std::string_view MemoryFile::State::body_text(const Texts& texts, std::int64_t position) const {
+  const std::span<const std::byte> offsets = file.bytes(*texts.offsets);
+  const std::int64_t first = number_at(offsets, static_cast<std::size_t>(position));
+  const std::int64_t end = number_at(offsets, static_cast<std::size_t>(position) + 1);
+  if (first < 0 || first > end || end > texts.bytes->shape[0]) {
+    corrupt("tensor '" + texts.offsets->name + "': expected ascending offsets up to " +
+            std::to_string(texts.bytes->shape[0]) + ", got " + std::to_string(first) + " and " +
+            std::to_string(end) + "; the file is damaged");
+  }
+  return text_of(file.bytes(*texts.bytes))
+      .substr(static_cast<std::size_t>(first), static_cast<std::size_t>(end - first));
 }
 
 std::string_view MemoryFile::State::stored_name(std::int64_t position) const {
   if (position >= body_rows) return added_names[static_cast<std::size_t>(position - body_rows)];
-  if (ids_offsets == nullptr) return {};
-  const std::span<const std::byte> offsets = file.bytes(*ids_offsets);
-  const std::int64_t first = number_at(offsets, static_cast<std::size_t>(position));
-  const std::int64_t end = number_at(offsets, static_cast<std::size_t>(position) + 1);
-  if (first < 0 || first > end || end > ids_bytes->shape[0]) {
-    corrupt("tensor 'ids.offsets': expected ascending offsets up to " +
-            std::to_string(ids_bytes->shape[0]) + ", got " + std::to_string(first) + " and " +
-            std::to_string(end) + "; the file is damaged");
-  }
-  return text_of(file.bytes(*ids_bytes))
-      .substr(static_cast<std::size_t>(first), static_cast<std::size_t>(end - first));
+  return ids.given() ? body_text(ids, position) : std::string_view();
 }
 
 std::string MemoryFile::State::name(std::int64_t position) const {
-  if (position < body_rows && ids_offsets == nullptr) return std::to_string(position);
+  if (position < body_rows && !ids.given()) return std::to_string(position);
   return std::string(stored_name(position));
 }
 
-const std::byte* MemoryFile::State::gathered_patterns() {
-  std::call_once(gathered_once, [this] {
-    gathered = std::make_unique_for_overwrite<std::byte[]>(live.size() * row_bytes);
-    for (std::size_t i = 0; i < live.size(); ++i) {
-      std::copy_n(row(static_cast<std::int64_t>(i)), row_bytes, gathered.get() + i * row_bytes);
+std::string_view MemoryFile::State::metadata(std::int64_t position) const {
+  if (const auto changed = changed_metadata.find(position); changed != changed_metadata.end()) {
+    return changed->second;
+  }
+  if (position < body_rows && metadata_texts.given()) return body_text(metadata_texts, position);
+  return internal::kNoMetadata;
+}
+
+PatternView MemoryFile::State::view(Table& table) {
+  PatternView view;
+  if (!table.given()) return view;
+  if (selected) {
+    std::call_once(table.gathered->once, [&] {
+      auto& rows = table.gathered->value;
+      rows = std::make_unique_for_overwrite<std::byte[]>(live.size() * table.row_bytes);
+      for (std::size_t i = 0; i < live.size(); ++i) {
+        std::copy_n(table.row(live[i]), table.row_bytes, rows.get() + i * table.row_bytes);
+      }
+    });
+  }
+  if (num_patterns() > 0) view.data = selected ? table.gathered->value.get() : table.body;
+  view.dtype = table.dtype;
+  view.rows = num_patterns();
+  view.depth = table.depth;
+  view.row_stride = table.depth;
+  view.head_stride = table.depth;
+  return view;
+}
+
+PatternSource MemoryFile::State::source(const Table& table, const std::string& what) const {
+  PatternSource source;
+  source.num_patterns = num_patterns();
+  source.depth = table.depth;
+  source.rows = [this, &table](std::int64_t first, std::int64_t count) {
+    std::vector<double> numbers(static_cast<std::size_t>(count * table.depth));
+    for (std::int64_t i = 0; i < count; ++i) {
+      internal::convert({table.row(position(first + i)), table.row_bytes}, table.tensor->type,
+                        numbers.data() + i * table.depth, table.depth);
     }
-  });
-  return gathered.get();
+    return numbers;
+  };
+  source.where = [path = file.path(), what](std::int64_t row, std::int64_t column) {
+    return "'" + path + "', " + what + "row " + std::to_string(row) + ", column " +
+           std::to_string(column) + " (counted from 0)";
+  };
+  return source;
 }
 
 const std::unordered_map<std::string_view, std::int64_t>& MemoryFile::State::stored_names() {
-  std::call_once(stored_names_once, [this] {
+  std::call_once(position_of_name->once, [this] {
     std::unordered_map<std::string_view, std::int64_t> names;
     for (std::int64_t i = num_patterns(); i-- > 0;) {
       const std::int64_t at = position(i);
-      if (at < body_rows && ids_offsets == nullptr) break;
+      if (at < body_rows && !ids.given()) break;
       names.insert_or_assign(stored_name(at), at);
     }
-    position_of_name = std::move(names);
+    position_of_name->value = std::move(names);
   });
-  return position_of_name;
+  return position_of_name->value;
+}
+
+void MemoryFile::State::verify_numbers(const Table& table, const std::string& what) const {
+  std::vector<float> numbers(num_patterns() > 0 ? static_cast<std::size_t>(table.depth) : 0);
+  for (std::int64_t i = 0; i < num_patterns(); ++i) {
+    internal::convert({table.row(position(i)), table.row_bytes}, table.tensor->type, numbers.data(),
+                      table.depth);
+    const auto bad =
+        std::find_if(numbers.begin(), numbers.end(), [](float x) { return !std::isfinite(x); });
+    if (bad != numbers.end()) {
+      corrupt(what + "expected finite numbers, got another in row " + std::to_string(i) +
+              ", column " + std::to_string(bad - numbers.begin()) + " (counted from 0)");
+    }
+  }
 }
 
 void MemoryFile::State::verify_patterns() const {
@@ -300,20 +467,16 @@ void MemoryFile::State::verify_patterns() const {
               "' to fit, it does not; the file is damaged, restore it from a copy");
     }
   }
-  if (ids_offsets != nullptr || !added_names.empty()) {
+  if (ids.given() || !added_names.empty()) {
     std::vector<std::string> names;
     for (std::int64_t i = 0; i < num_patterns(); ++i) names.push_back(name(position(i)));
     internal::check_ids(names, "'" + file.path() + "', ");
   }
-  std::vector<float> numbers(num_patterns() > 0 ? static_cast<std::size_t>(depth) : 0);
-  for (std::int64_t i = 0; i < num_patterns(); ++i) {
-    internal::convert({row(i), row_bytes}, patterns->type, numbers.data(), depth);
-    const auto bad =
-        std::find_if(numbers.begin(), numbers.end(), [](float x) { return !std::isfinite(x); });
-    if (bad != numbers.end()) {
-      corrupt("expected finite numbers, got another in row " + std::to_string(i) + ", column " +
-              std::to_string(bad - numbers.begin()) + " (counted from 0)");
-    }
+  verify_numbers(patterns, "");
+  if (values.given()) verify_numbers(values, "values: ");
+  for (std::int64_t i = 0; has_metadata && i < num_patterns(); ++i) {
+    const std::string flaw = internal::metadata_flaw(metadata(position(i)));
+    if (!flaw.empty()) corrupt("metadata of pattern '" + name(position(i)) + "': " + flaw);
   }
 }
 
@@ -349,15 +512,19 @@ std::int64_t MemoryFile::num_patterns() const {
 }
 
 std::int64_t MemoryFile::depth() const {
-  return state_->depth;
+  return state_->patterns.depth;
 }
 
 DType MemoryFile::dtype() const {
-  return state_->dtype;
+  return state_->patterns.dtype;
+}
+
+std::int64_t MemoryFile::version() const {
+  return has_values() || has_metadata() ? 2 : 1;
 }
 
 std::int64_t MemoryFile::tombstones() const {
-  return state_->log ? std::ssize(state_->rows) - std::ssize(state_->live) : 0;
+  return state_->num_forgotten;
 }
 
 std::int64_t MemoryFile::num_changes() const {
@@ -373,17 +540,43 @@ std::uint64_t MemoryFile::num_bytes() const {
 }
 
 PatternView MemoryFile::patterns() const {
-  PatternView view;
-  if (num_patterns() > 0) {
-    view.data =
-        state_->log ? state_->gathered_patterns() : state_->file.bytes(*state_->patterns).data();
+  return state_->view(state_->patterns);
+}
+
+bool MemoryFile::has_values() const {
+  return state_->values.given();
+}
+
+std::int64_t MemoryFile::values_depth() const {
+  return state_->values.depth;
+}
+
+DType MemoryFile::values_dtype() const {
+  return state_->values.dtype;
+}
+
+PatternView MemoryFile::values() const {
+  return state_->view(state_->values);
+}
+
+bool MemoryFile::has_metadata() const {
+  return state_->has_metadata;
+}
+
+std::string MemoryFile::metadata(std::int64_t pattern) const {
+  state_->require_pattern(pattern);
+  return std::string(state_->metadata(state_->position(pattern)));
+}
+
+void MemoryFile::restrict_to(std::span<const std::int64_t> patterns) {
+  std::vector<std::int64_t> positions;
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    state_->require_pattern(patterns[i]);
+    require(i == 0 || patterns[i - 1] < patterns[i], kMemoryOp,
+            "expected ascending patterns, got " + std::to_string(patterns[i]) + " after another");
+    positions.push_back(state_->position(patterns[i]));
   }
-  view.dtype = dtype();
-  view.rows = num_patterns();
-  view.depth = depth();
-  view.row_stride = depth();
-  view.head_stride = depth();
-  return view;
+  state_->select(std::move(positions));
 }
 
 bool MemoryFile::has_ids() const {
@@ -391,9 +584,7 @@ bool MemoryFile::has_ids() const {
 }
 
 std::string MemoryFile::id(std::int64_t pattern) const {
-  require(pattern >= 0 && pattern < num_patterns(), kMemoryOp,
-          "expected a pattern below " + std::to_string(num_patterns()) + ", got " +
-              std::to_string(pattern));
+  state_->require_pattern(pattern);
   return state_->name(state_->position(pattern));
 }
 
@@ -408,10 +599,10 @@ std::optional<std::int64_t> MemoryFile::find(std::string_view id) const {
   std::optional<std::int64_t> position;
   if (const auto stored = names.find(id); stored != names.end()) {
     position = stored->second;
-  } else if (state_->ids_offsets == nullptr) {
+  } else if (!state_->ids.given()) {
     position = internal::number_of(id, state_->body_rows);
   }
-  if (!position || !state_->log) return position;
+  if (!position || !state_->selected) return position;
   const auto at = std::lower_bound(state_->live.begin(), state_->live.end(), *position);
   if (at == state_->live.end() || *at != *position) return std::nullopt;
   return at - state_->live.begin();
@@ -423,22 +614,13 @@ void MemoryFile::verify() const {
 }
 
 PatternSource pattern_source(const MemoryFile& memory) {
-  PatternSource source;
-  source.num_patterns = memory.num_patterns();
-  source.depth = memory.depth();
-  source.rows = [state = memory.state_.get()](std::int64_t first, std::int64_t count) {
-    std::vector<double> numbers(static_cast<std::size_t>(count * state->depth));
-    for (std::int64_t i = 0; i < count; ++i) {
-      internal::convert({state->row(first + i), state->row_bytes}, state->patterns->type,
-                        numbers.data() + i * state->depth, state->depth);
-    }
-    return numbers;
-  };
-  source.where = [path = memory.path()](std::int64_t row, std::int64_t column) {
-    return "'" + path + "', row " + std::to_string(row) + ", column " + std::to_string(column) +
-           " (counted from 0)";
-  };
-  return source;
+  return memory.state_->source(memory.state_->patterns, "");
+}
+
+PatternSource value_source(const MemoryFile& memory) {
+  require(memory.has_values(), kMemoryOp,
+          "expected a memory with values, got '" + memory.path() + "', which has none");
+  return memory.state_->source(memory.state_->values, "values, ");
 }
 
 }  // namespace hopfield::store

@@ -25,8 +25,18 @@ inline constexpr const char* kMemoryFormat = "hopfield.memory";
 inline constexpr const char* kHeaderChecksum = "crc32.header";
 inline constexpr const char* kNextNumber = "next_number";
 inline constexpr std::uint64_t kLogAlignment = 64;
+inline constexpr std::string_view kNoMetadata = "{}";
 
-enum class ChangeKind : std::uint32_t { kAdd = 1, kForget = 2, kUpdate = 3 };
+enum class ChangeKind : std::uint32_t {
+  kAdd = 1,
+  kForget = 2,
+  kUpdate = 3,
+  kAddWith = 4,  // 4 and 5: with values or metadata
+  kUpdateWith = 5
+};
+
+/// What a change of kind 4 or 5 brings for each of its patterns.
+enum Part : std::int64_t { kPatterns = 1, kValues = 2, kMetadata = 4 };
 
 /// Key of the checksum of a tensor.
 std::string checksum_key(std::string_view tensor);
@@ -43,6 +53,24 @@ std::optional<std::int64_t> number_of(std::string_view name, std::int64_t limit)
 /// UTF-8 or holds control characters.
 void check_ids(std::span<const std::string> ids, const std::string& where = "");
 
+/// Whether a text holds a control character.
+bool has_control(std::string_view text);
+
+/// What keeps a text from being metadata, such as "expected a JSON object, got ..."; empty if
+/// nothing does.
+std::string metadata_flaw(std::string_view text);
+
+/// Errors: kInvalidArgument unless each kind is there for `num_patterns` patterns or not at all;
+/// kCorruptData for metadata that is none.
+void check_attachments(const Attachments& attached, std::int64_t num_patterns);
+
+/// Texts as they lie in a file: offsets, then bytes.
+struct PackedTexts {
+  explicit PackedTexts(std::span<const std::string> texts);
+  std::vector<std::int64_t> offsets = {0};
+  std::string bytes;
+};
+
 /// Rows of a source as they lie in a file. Errors: kCorruptData for a number that is not finite or
 /// beyond the range of dtype. `block` holds the numbers of rows from `first_row` on.
 std::vector<std::byte> encode(std::span<const double> block, const PatternSource& source,
@@ -52,52 +80,102 @@ std::vector<std::byte> encode(std::span<const double> block, const PatternSource
 void write_memory(const std::string& path, const PatternSource& source,
                   const CreateMemoryOptions& options);
 
+/// copy_memory without that lock.
+void write_copy(const MemoryFile& memory, const std::string& path, IfExists if_exists,
+                const std::function<bool()>& cancelled);
+
+/// What is made when it is first asked for.
+template <class T>
+struct Lazy {
+  std::once_flag once;
+  T value;
+};
+
+/// The rows of a memory's patterns or of its values.
+struct Table {
+  bool given() const { return tensor != nullptr; }
+  const std::byte* row(std::int64_t position) const {
+    const auto at = static_cast<std::size_t>(position);
+    return rows.empty() ? body + at * row_bytes : rows[at];
+  }
+
+  const TensorEntry* tensor = nullptr;
+  DType dtype = DType::kF32;
+  std::int64_t depth = 0;
+  std::size_t row_bytes = 0;
+  const std::byte* body = nullptr;
+  std::vector<const std::byte*> rows;  // by position, with at least one change
+  using Gathered = Lazy<std::unique_ptr<std::byte[]>>;
+  std::unique_ptr<Gathered> gathered = std::make_unique<Gathered>();  // the rows of `live`
+};
+
+/// Texts of the body, one a pattern.
+struct Texts {
+  bool given() const { return offsets != nullptr; }
+
+  const TensorEntry* bytes = nullptr;
+  const TensorEntry* offsets = nullptr;
+};
+
+class Payload;
+
 }  // namespace internal
 
 struct MemoryFile::State {
   explicit State(SafetensorsFile opened);
 
   void read_body();
+  void read_version();
+  void read_table(internal::Table& table, std::string_view name);
+  void read_texts(internal::Texts& texts, const std::string& name);
   void read_log();
-  void apply_add(std::span<const std::byte> payload);
+  void apply_add(const Change& change);
   void apply_forget(std::span<const std::byte> payload);
-  void apply_update(std::span<const std::byte> payload);
+  void apply_update(const Change& change);
+  void apply_parts(internal::Payload& in, std::int64_t parts,
+                   std::span<const std::int64_t> positions);
   std::int64_t live_position(std::int64_t position) const;
+  /// The patterns are those of these positions; forgets what was made of others.
+  void select(std::vector<std::int64_t> positions);
+  /// Errors: kInvalidArgument.
+  void require_pattern(std::int64_t pattern) const;
 
   [[noreturn]] void corrupt(const std::string& message) const;
   std::uint64_t body_bytes() const;
-  std::int64_t num_patterns() const { return log ? std::ssize(live) : body_rows; }
+  std::int64_t num_patterns() const { return selected ? std::ssize(live) : body_rows; }
+  std::int64_t num_positions() const { return body_rows + std::ssize(added_names); }
   std::int64_t position(std::int64_t pattern) const {
-    return log ? live[static_cast<std::size_t>(pattern)] : pattern;
+    return selected ? live[static_cast<std::size_t>(pattern)] : pattern;
   }
-  /// Numbers of a pattern, row_bytes of them.
-  const std::byte* row(std::int64_t pattern) const;
+  std::string_view body_text(const internal::Texts& texts, std::int64_t position) const;
   /// A name that is stored; empty for a pattern that is called by its position.
   std::string_view stored_name(std::int64_t position) const;
   std::string name(std::int64_t position) const;
-  const std::byte* gathered_patterns();
+  std::string_view metadata(std::int64_t position) const;
+  PatternView view(internal::Table& table);
+  PatternSource source(const internal::Table& table, const std::string& what) const;
   const std::unordered_map<std::string_view, std::int64_t>& stored_names();
   /// All but the commits of the log, of which one may be damaged without loss.
   void verify_patterns() const;
+  void verify_numbers(const internal::Table& table, const std::string& what) const;
 
   SafetensorsFile file;
-  const TensorEntry* patterns = nullptr;
-  const TensorEntry* ids_bytes = nullptr;
-  const TensorEntry* ids_offsets = nullptr;
-  DType dtype = DType::kF32;
-  std::int64_t body_rows = 0, depth = 0, next_number = 0;
-  std::size_t row_bytes = 0;
-  bool has_ids = false;
+  std::int64_t version = 1, body_rows = 0, next_number = 0;
+  internal::Table patterns, values;
+  internal::Texts ids, metadata_texts;
+  bool has_ids = false, has_metadata = false;
 
   // With at least one change.
   std::optional<ChangeLog> log;
-  std::vector<const std::byte*> rows;         // by position; null: forgotten
-  std::vector<std::string_view> added_names;  // of position body_rows + i
-  std::vector<std::int64_t> live;             // positions of the patterns, ascending
+  std::vector<std::string_view> added_names;                            // of position body_rows + i
+  std::unordered_map<std::int64_t, std::string_view> changed_metadata;  // by position
+  std::int64_t num_forgotten = 0;
 
-  std::once_flag gathered_once, stored_names_once;
-  std::unique_ptr<std::byte[]> gathered;
-  std::unordered_map<std::string_view, std::int64_t> position_of_name;
+  bool selected = false;           // the patterns are those of `live`
+  std::vector<std::int64_t> live;  // positions of the patterns, ascending
+
+  using Names = internal::Lazy<std::unordered_map<std::string_view, std::int64_t>>;
+  std::unique_ptr<Names> position_of_name = std::make_unique<Names>();
 };
 
 }  // namespace hopfield::store

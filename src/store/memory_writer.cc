@@ -14,6 +14,7 @@ namespace {
 
 using internal::ChangeKind;
 using internal::kMemoryOp;
+using internal::Part;
 
 void put(std::vector<std::byte>& to, std::span<const std::byte> bytes) {
   to.insert(to.end(), bytes.begin(), bytes.end());
@@ -22,6 +23,23 @@ void put(std::vector<std::byte>& to, std::span<const std::byte> bytes) {
 void put(std::vector<std::byte>& to, std::span<const std::int64_t> numbers) {
   put(to, std::as_bytes(numbers));
 }
+
+void pad(std::vector<std::byte>& to) {
+  to.resize(to.size() + internal::padding_to(to.size(), 8));
+}
+
+void put(std::vector<std::byte>& to, std::span<const std::string> texts) {
+  const internal::PackedTexts packed(texts);
+  put(to, packed.offsets);
+  put(to, std::as_bytes(std::span(packed.bytes)));
+  pad(to);
+}
+
+/// What a change brings for its patterns: which parts, and their bytes one after the other.
+struct Parts {
+  std::int64_t which = 0;
+  std::vector<std::byte> bytes;
+};
 
 }  // namespace
 
@@ -33,7 +51,7 @@ struct MemoryWriter::State {
             opened.state_->body_bytes() +
                 internal::padding_to(opened.state_->body_bytes(), internal::kLogAlignment),
             opened.state_->log.value_or(ChangeLog({}, path))),
-        num_positions(opened.state_->body_rows + std::ssize(opened.state_->added_names)),
+        num_positions(opened.state_->num_positions()),
         next_number(opened.next_number()) {}
 
   /// Position of the pattern of that name as it is now.
@@ -56,13 +74,58 @@ struct MemoryWriter::State {
     return result;
   }
 
-  std::vector<std::byte> encoded(const PatternSource& source) const {
-    if (source.depth != opened.depth()) {
+  /// Rows of a source as those of the memory. `what` is "patterns" or "values".
+  std::vector<std::byte> encoded(const PatternSource& source, const internal::Table& table,
+                                 const std::string& what) const {
+    if (source.depth != table.depth) {
       fail(ErrorCode::kCorruptData, kMemoryOp,
-           "expected patterns of depth " + std::to_string(opened.depth()) + " as those of '" +
+           "expected " + what + " of depth " + std::to_string(table.depth) + " as those of '" +
                opened.path() + "', got depth " + std::to_string(source.depth));
     }
-    return internal::encode(source.rows(0, source.num_patterns), source, 0, opened.dtype());
+    return internal::encode(source.rows(0, source.num_patterns), source, 0, table.dtype);
+  }
+
+  /// Of `num_patterns` patterns; `patterns` may be null.
+  Parts parts(const PatternSource* patterns, const Attachments& attached,
+              std::int64_t num_patterns) const {
+    internal::check_attachments(attached, num_patterns);
+    Parts parts;
+    if (patterns != nullptr) {
+      parts.which |= Part::kPatterns;
+      put(parts.bytes, encoded(*patterns, opened.state_->patterns, "patterns"));
+    }
+    if (attached.values != nullptr) {
+      if (!opened.has_values()) {
+        fail(ErrorCode::kCorruptData, kMemoryOp,
+             "expected no values, as '" + opened.path() +
+                 "' has none, got some; make a memory with values with hopfield memory create");
+      }
+      parts.which |= Part::kValues;
+      pad(parts.bytes);
+      put(parts.bytes, encoded(*attached.values, opened.state_->values, "values"));
+    }
+    if (!attached.metadata.empty()) {
+      parts.which |= Part::kMetadata;
+      pad(parts.bytes);
+      put(parts.bytes, attached.metadata);
+    }
+    return parts;
+  }
+
+  void append_update(std::span<const std::string> ids, const PatternSource* source,
+                     const Attachments& attached) {
+    internal::check_ids(ids);
+    const std::vector<std::int64_t> changed = positions(ids);
+    const Parts brought = parts(source, attached, std::ssize(ids));
+    if (changed.empty() || brought.which == 0) return;
+    const bool plain = brought.which == Part::kPatterns;
+    std::vector<std::int64_t> head = {std::ssize(changed)};
+    if (!plain) head.push_back(brought.which);
+    std::vector<std::byte> payload;
+    put(payload, head);
+    put(payload, changed);
+    put(payload, brought.bytes);
+    append(plain ? ChangeKind::kUpdate : ChangeKind::kUpdateWith, payload);
   }
 
   void append(ChangeKind kind, const std::vector<std::byte>& payload) {
@@ -87,7 +150,8 @@ MemoryWriter& MemoryWriter::operator=(MemoryWriter&&) noexcept = default;
 MemoryWriter::~MemoryWriter() = default;
 
 std::vector<std::string> MemoryWriter::add(const PatternSource& source,
-                                           std::span<const std::string> ids) {
+                                           std::span<const std::string> ids,
+                                           const Attachments& attached) {
   State& s = *state_;
   require(ids.empty() || std::ssize(ids) == source.num_patterns, kMemoryOp,
           "expected an id for each of " + std::to_string(source.num_patterns) + " patterns, got " +
@@ -106,24 +170,22 @@ std::vector<std::string> MemoryWriter::add(const PatternSource& source,
     std::string name = std::to_string(next++);
     if (!s.position(name)) names.push_back(std::move(name));
   }
-  const std::vector<std::byte> numbers = s.encoded(source);
+  const Parts brought = s.parts(&source, attached, source.num_patterns);
+  if (s.opened.has_values() && attached.values == nullptr) {
+    fail(ErrorCode::kCorruptData, kMemoryOp,
+         "expected values, as '" + s.opened.path() + "' has them, got none");
+  }
   if (names.empty()) return names;
 
-  const std::int64_t head[] = {source.num_patterns, next};
-  std::vector<std::int64_t> offsets = {0};
-  std::string text;
-  for (const std::string& name : names) {
-    text += name;
-    offsets.push_back(std::ssize(text));
-  }
-  text.resize(text.size() + internal::padding_to(text.size(), 8), '\0');
+  const bool plain = brought.which == Part::kPatterns;
+  std::vector<std::int64_t> head = {source.num_patterns};
+  if (!plain) head.push_back(brought.which);
+  head.push_back(next);
   std::vector<std::byte> payload;
-  payload.reserve(sizeof head + offsets.size() * sizeof offsets[0] + text.size() + numbers.size());
   put(payload, head);
-  put(payload, offsets);
-  put(payload, std::as_bytes(std::span(text)));
-  put(payload, numbers);
-  s.append(ChangeKind::kAdd, payload);
+  put(payload, names);
+  put(payload, brought.bytes);
+  s.append(plain ? ChangeKind::kAdd : ChangeKind::kAddWith, payload);
   s.next_number = next;
   for (const std::string& name : names) s.added.emplace(name, s.num_positions++);
   return names;
@@ -143,36 +205,23 @@ void MemoryWriter::forget(std::span<const std::string> ids) {
   s.forgotten.insert(positions.begin(), positions.end());
 }
 
-void MemoryWriter::update(std::span<const std::string> ids, const PatternSource& source) {
-  State& s = *state_;
+void MemoryWriter::update(std::span<const std::string> ids, const PatternSource& source,
+                          const Attachments& attached) {
   require(std::ssize(ids) == source.num_patterns, kMemoryOp,
           "expected an id for each of " + std::to_string(source.num_patterns) + " patterns, got " +
               std::to_string(ids.size()));
-  internal::check_ids(ids);
-  const std::vector<std::int64_t> positions = s.positions(ids);
-  const std::vector<std::byte> numbers = s.encoded(source);
-  if (positions.empty()) return;
-  const std::int64_t head[] = {std::ssize(positions)};
-  std::vector<std::byte> payload;
-  put(payload, head);
-  put(payload, positions);
-  put(payload, numbers);
-  s.append(ChangeKind::kUpdate, payload);
+  state_->append_update(ids, &source, attached);
+}
+
+void MemoryWriter::attach(std::span<const std::string> ids, const Attachments& attached) {
+  state_->append_update(ids, nullptr, attached);
 }
 
 void compact_memory(const std::string& path, const std::function<bool()>& cancelled) {
   const std::unique_ptr<ChangeableFile> lock = open_for_changes(path);
   const MemoryFile memory(path);
   memory.state_->verify_patterns();
-  CreateMemoryOptions options;
-  options.dtype = memory.dtype();
-  std::vector<std::string> ids;
-  if (memory.has_ids()) ids = memory.ids();
-  options.ids = ids;
-  options.next_number = memory.next_number();
-  options.if_exists = IfExists::kReplace;
-  options.cancelled = cancelled;
-  internal::write_memory(path, pattern_source(memory), options);
+  internal::write_copy(memory, path, IfExists::kReplace, cancelled);
 }
 
 namespace {
@@ -203,60 +252,91 @@ std::vector<std::string> merged_ids(std::span<const MemoryFile> memories, bool r
   return ids;
 }
 
-}  // namespace
-
-void merge_memories(const std::string& output, std::span<const std::string> inputs,
-                    const MergeOptions& options) {
-  require(!inputs.empty(), kMemoryOp, "expected memories to merge, got none");
-  std::vector<MemoryFile> memories;
-  std::vector<PatternSource> sources;
+/// The rows of all parts, one part after the other.
+PatternSource concatenated(std::vector<PatternSource> parts) {
+  PatternSource all;
+  all.depth = parts.front().depth;
   std::vector<std::int64_t> first_rows;
-  PatternSource merged;
-  for (const std::string& path : inputs) {
-    const MemoryFile& memory = memories.emplace_back(path);
-    memory.verify();
-    const MemoryFile& first = memories.front();
-    if (memory.depth() != first.depth() || memory.dtype() != first.dtype()) {
-      const auto kind = [](const MemoryFile& m) {
-        return std::string(dtype_name(m.dtype())) + " of depth " + std::to_string(m.depth());
-      };
-      fail(ErrorCode::kCorruptData, kMemoryOp,
-           "'" + path + "': expected patterns as those of '" + first.path() + "' (" + kind(first) +
-               "), got " + kind(memory));
-    }
-    first_rows.push_back(merged.num_patterns);
-    sources.push_back(pattern_source(memory));
-    merged.num_patterns += memory.num_patterns();
+  for (const PatternSource& part : parts) {
+    first_rows.push_back(all.num_patterns);
+    all.num_patterns += part.num_patterns;
   }
-  merged.depth = memories.front().depth();
-  const auto source_of = [&first_rows](std::int64_t row) {
+  const auto part_of = [first_rows](std::int64_t row) {
     const auto after = std::upper_bound(first_rows.begin(), first_rows.end(), row);
     return static_cast<std::size_t>(after - first_rows.begin()) - 1;
   };
-  merged.rows = [&](std::int64_t first, std::int64_t count) {
+  all.rows = [parts, first_rows, part_of](std::int64_t first, std::int64_t count) {
     std::vector<double> numbers;
     while (count > 0) {
-      const std::size_t k = source_of(first);
+      const std::size_t k = part_of(first);
       const std::int64_t from = first - first_rows[k];
-      const std::int64_t here = std::min(count, sources[k].num_patterns - from);
-      const std::vector<double> part = sources[k].rows(from, here);
+      const std::int64_t here = std::min(count, parts[k].num_patterns - from);
+      const std::vector<double> part = parts[k].rows(from, here);
       numbers.insert(numbers.end(), part.begin(), part.end());
       first += here;
       count -= here;
     }
     return numbers;
   };
-  merged.where = [&](std::int64_t row, std::int64_t column) {
-    const std::size_t k = source_of(row);
-    return sources[k].where(row - first_rows[k], column);
+  all.where = [parts, first_rows, part_of](std::int64_t row, std::int64_t column) {
+    const std::size_t k = part_of(row);
+    return parts[k].where(row - first_rows[k], column);
   };
+  return all;
+}
+
+/// "f32 of depth 64, values f32 of depth 3"
+std::string kind_of(const MemoryFile& memory) {
+  std::string kind =
+      std::string(dtype_name(memory.dtype())) + " of depth " + std::to_string(memory.depth());
+  if (memory.has_values()) {
+    kind += ", values " + std::string(dtype_name(memory.values_dtype())) + " of depth " +
+            std::to_string(memory.values_depth());
+  }
+  return kind;
+}
+
+}  // namespace
+
+void merge_memories(const std::string& output, std::span<const std::string> inputs,
+                    const MergeOptions& options) {
+  require(!inputs.empty(), kMemoryOp, "expected memories to merge, got none");
+  std::vector<MemoryFile> memories;
+  std::vector<PatternSource> patterns, values;
+  bool with_metadata = false;
+  for (const std::string& path : inputs) {
+    const MemoryFile& memory = memories.emplace_back(path);
+    memory.verify();
+    const MemoryFile& first = memories.front();
+    if (kind_of(memory) != kind_of(first)) {
+      fail(ErrorCode::kCorruptData, kMemoryOp,
+           "'" + path + "': expected patterns as those of '" + first.path() + "' (" +
+               kind_of(first) + "), got " + kind_of(memory));
+    }
+    patterns.push_back(pattern_source(memory));
+    if (memory.has_values()) values.push_back(value_source(memory));
+    with_metadata = with_metadata || memory.has_metadata();
+  }
+  std::vector<std::string> metadata;
+  for (const MemoryFile& memory : memories) {
+    for (std::int64_t i = 0; with_metadata && i < memory.num_patterns(); ++i) {
+      metadata.push_back(memory.metadata(i));
+    }
+  }
   const std::vector<std::string> ids = merged_ids(memories, options.rename);
+  PatternSource all_values;
   CreateMemoryOptions create;
+  if (!values.empty()) {
+    all_values = concatenated(std::move(values));
+    create.attached.values = &all_values;
+  }
   create.dtype = memories.front().dtype();
+  create.values_dtype = memories.front().values_dtype();
   create.ids = ids;
+  create.attached.metadata = metadata;
   create.if_exists = options.if_exists;
   create.cancelled = options.cancelled;
-  create_memory(output, merged, create);
+  create_memory(output, concatenated(std::move(patterns)), create);
 }
 
 }  // namespace hopfield::store

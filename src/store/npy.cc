@@ -317,21 +317,17 @@ std::vector<T> NpyFile::read_rows(std::int64_t first, std::int64_t count) const 
   return out;
 }
 
+namespace {
+
+/// Everything before the numbers: 128 bytes for any matrix, whatever its number of rows.
 template <class T>
-void write_npy(const std::string& path, std::span<const T> data,
-               std::span<const std::int64_t> shape) {
-  std::int64_t elements = 1;
-  bool fit = true;
+std::string npy_start(std::span<const std::int64_t> shape) {
   std::string tuple = "(";
   for (std::size_t i = 0; i < shape.size(); ++i) {
-    fit = fit && shape[i] >= 0 && !__builtin_mul_overflow(elements, shape[i], &elements);
     tuple += (i > 0 ? " " : "") + std::to_string(shape[i]) + ",";
   }
   if (shape.size() > 1) tuple.pop_back();
   tuple += ")";
-  require(fit && data.size() == static_cast<std::uint64_t>(elements), "write_npy",
-          "expected data of shape " + shape_text(shape) + ", got " + std::to_string(data.size()) +
-              " numbers");
   TensorType type = TensorType::kU8;
   if constexpr (std::is_same_v<T, std::int64_t>) {
     type = TensorType::kI64;
@@ -352,10 +348,55 @@ void write_npy(const std::string& path, std::span<const T> data,
   start += '\0';
   start += static_cast<char>(static_cast<unsigned char>(header.size()));
   start += static_cast<char>(static_cast<unsigned char>(header.size() >> 8));
+  return start + header;
+}
+
+}  // namespace
+
+template <class T>
+void write_npy(const std::string& path, std::span<const T> data,
+               std::span<const std::int64_t> shape) {
+  std::int64_t elements = 1;
+  bool fit = true;
+  for (const std::int64_t n : shape) {
+    fit = fit && n >= 0 && !__builtin_mul_overflow(elements, n, &elements);
+  }
+  require(fit && data.size() == static_cast<std::uint64_t>(elements), "write_npy",
+          "expected data of shape " + shape_text(shape) + ", got " + std::to_string(data.size()) +
+              " numbers");
   AtomicFile file(path);
-  file.write(start + header);
+  file.write(npy_start<T>(shape));
   file.write(std::as_bytes(data));
   file.commit();
+}
+
+template <class T>
+NpyWriter<T>::NpyWriter(const std::string& path, std::int64_t columns)
+    : file_(path), columns_(columns) {
+  require(columns >= 1, "write_npy", "expected columns, got " + std::to_string(columns));
+  file_.write(start());
+}
+
+template <class T>
+std::string NpyWriter<T>::start() const {
+  const std::int64_t shape[] = {num_rows_, columns_};
+  return npy_start<T>(shape);
+}
+
+template <class T>
+void NpyWriter<T>::append(std::span<const T> rows) {
+  require(std::ssize(rows) % columns_ == 0, "write_npy",
+          "expected rows of " + std::to_string(columns_) + " numbers, got " +
+              std::to_string(rows.size()) + " numbers");
+  file_.write(std::as_bytes(rows));
+  num_rows_ += std::ssize(rows) / columns_;
+}
+
+template <class T>
+void NpyWriter<T>::commit() {
+  const std::string text = start();
+  file_.overwrite(0, std::as_bytes(std::span(text)));
+  file_.commit();
 }
 
 #define HOPFIELD_NPY_READ(T)                        \
@@ -377,5 +418,8 @@ HOPFIELD_NPY_WRITE(std::int64_t)
 HOPFIELD_NPY_WRITE(std::int32_t)
 HOPFIELD_NPY_WRITE(std::uint8_t)
 #undef HOPFIELD_NPY_WRITE
+
+template class NpyWriter<float>;
+template class NpyWriter<std::int64_t>;
 
 }  // namespace hopfield::store

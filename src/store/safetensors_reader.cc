@@ -403,23 +403,38 @@ std::span<const std::byte> SafetensorsFile::bytes(const TensorEntry& entry) cons
 }
 
 template <class T>
-std::vector<T> SafetensorsFile::read(const TensorEntry& entry) const {
+std::vector<T> SafetensorsFile::read_part(const TensorEntry& entry, std::int64_t first,
+                                          std::int64_t count) const {
   if (!internal::holds_exactly<T>(entry.type)) {
     corrupt(path_, "tensor '" + entry.name + "': expected numbers that fit " +
                        std::string(internal::wanted_name<T>()) + ", got " +
                        std::string(tensor_type_name(entry.type)));
   }
-  std::vector<T> out(static_cast<std::size_t>(entry.num_elements()));
-  internal::convert(bytes(entry), entry.type, out.data(), static_cast<std::int64_t>(out.size()));
+  const std::int64_t all = entry.num_elements();
+  require(first >= 0 && first <= all && count >= 0 && count <= all - first, "safetensors",
+          "expected a part of the " + std::to_string(all) + " numbers of tensor '" + entry.name +
+              "', got " + std::to_string(count) + " from " + std::to_string(first));
+  std::vector<T> out(static_cast<std::size_t>(count));
+  const std::span<const std::byte> raw = bytes(entry);
+  const std::size_t element_bytes = all == 0 ? 0 : raw.size() / static_cast<std::size_t>(all);
+  internal::convert(raw.subspan(static_cast<std::size_t>(first) * element_bytes), entry.type,
+                    out.data(), count);
   return out;
 }
 
-template std::vector<float> SafetensorsFile::read(const TensorEntry&) const;
-template std::vector<double> SafetensorsFile::read(const TensorEntry&) const;
-template std::vector<std::int64_t> SafetensorsFile::read(const TensorEntry&) const;
-template std::vector<std::int32_t> SafetensorsFile::read(const TensorEntry&) const;
-template std::vector<std::uint8_t> SafetensorsFile::read(const TensorEntry&) const;
-template std::vector<BF16> SafetensorsFile::read(const TensorEntry&) const;
-template std::vector<F16> SafetensorsFile::read(const TensorEntry&) const;
+template std::vector<float> SafetensorsFile::read_part(const TensorEntry&, std::int64_t,
+                                                       std::int64_t) const;
+template std::vector<double> SafetensorsFile::read_part(const TensorEntry&, std::int64_t,
+                                                        std::int64_t) const;
+template std::vector<std::int64_t> SafetensorsFile::read_part(const TensorEntry&, std::int64_t,
+                                                              std::int64_t) const;
+template std::vector<std::int32_t> SafetensorsFile::read_part(const TensorEntry&, std::int64_t,
+                                                              std::int64_t) const;
+template std::vector<std::uint8_t> SafetensorsFile::read_part(const TensorEntry&, std::int64_t,
+                                                              std::int64_t) const;
+template std::vector<BF16> SafetensorsFile::read_part(const TensorEntry&, std::int64_t,
+                                                      std::int64_t) const;
+template std::vector<F16> SafetensorsFile::read_part(const TensorEntry&, std::int64_t,
+                                                     std::int64_t) const;
 
 }  // namespace hopfield::store

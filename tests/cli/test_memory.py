@@ -199,8 +199,8 @@ class Create(MemoryTest):
 
 
 class Recall(MemoryTest):
-    KEYS = ["memory", "num_patterns", "depth", "beta", "beta_source", "updates", "eps", "num_cues",
-            "num_converged", "threshold", "hopfield", "results"]
+    KEYS = ["memory", "num_patterns", "depth", "where", "what", "beta", "beta_source", "updates", "eps", "threshold",
+            "hopfield", "results", "num_cues", "num_converged"]
     RESULT_KEYS = ["cue", "steps", "stop", "converged", "energy", "energy_cue", "lse", "entropy",
                    "metastable_size", "regime", "match_energy", "match", "largest", "top", "state"]
 
@@ -391,7 +391,7 @@ class Stat(MemoryTest):
     def test_json_describes_the_memory(self):
         stat = json.loads(self.expect(0, "memory", "stat", "m.safetensors", "--json").stdout)
         self.assertEqual(list(stat), ["path", "num_patterns", "depth", "dtype", "bytes", "tombstones", "changes", "version",
-                                      "has_ids", "norm", "spread", "distance_to_mean_max", "separation",
+                                      "has_ids", "has_metadata", "has_values", "norm", "spread", "distance_to_mean_max", "separation",
                                       "duplicates", "advice", "capacity"])
         self.assertEqual((stat["num_patterns"], stat["depth"], stat["dtype"]), (3, DEPTH, "f32"))
         self.assertEqual(stat["bytes"], (self.folder / "m.safetensors").stat().st_size)
@@ -469,6 +469,8 @@ class Examples(MemoryTest):
                                                              "beta": 8, "energy": 1, "false_recall_bound": 0.1,
                                                              "num_held_back": 9}))
                     self.write("names.txt", "a\nb\nc\n")
+                    self.write_npy("values.npy", [1, 2, 3], [3, 1])
+                    self.write("about.jsonl", '{"year":2019}\n{}\n{}\n')
                     self.write("table.csv", "name,x,y\na,1,2\nb,3,4\n")
                     if command != "create":
                         self.expect(0, "memory", "create", "patterns.npy", "-o", "memory.safetensors")

@@ -169,7 +169,7 @@ class Complete(AskTest):
     def test_bad_masks_and_cues_are_named(self):
         self.write_npy("mask.npy", [0, 1], [1, 2], "|u1")
         self.ask("complete", "--cue", "c.npy", "--mask", "mask.npy", status=3,
-                 error=r"'mask.npy': expected a mask of shape \[1, 8\] or \[3, 8\], got \[1, 2\]")
+                 error=r"'mask.npy': expected a mask of shape \[1, 8\] or \[cues, 8\], got depth 2")
         self.write("word.csv", "a,b,c,d,e,f,g,h\n1,,three,4,5,6,7,8\n")
         self.ask("complete", "--cue", "word.csv", status=3, error="column 'c' .*got 'three'")
         self.ask("recall", "--cue", "word.csv", status=3, error="column 'b' .*got an empty cell")

@@ -105,7 +105,7 @@ class Change(ChangeTest):
             (["forget", "m.safetensors"], 2, r"\[--id\] expected names of patterns to forget, got none"),
             (["forget", "m.safetensors", "--id", "z"], 2, r"expected ids of patterns in 'm.safetensors', got 'z'"),
             (["forget", "m.safetensors", "--ids", "two.txt"], 2, r"got 'y'"),
-            (["forget", "m.safetensors", "--id", "a", "--id", "a"], 3, r"id 2: expected each id once"),
+            (["forget", "m.safetensors", "--id", "a", "--id", "a"], 3, r"expected each id once, got 'a' twice"),
             (["forget", "m.safetensors", "--ids", "missing"], 1, r"cannot read 'missing'"),
             (["update", "m.safetensors", "p.npy"], 2, r"\[--ids\] expected the names of the patterns to update"),
             (["update", "m.safetensors", "p.npy", "--ids", "z.txt"], 2, r"got 'z'"),
@@ -142,8 +142,11 @@ class Change(ChangeTest):
                     self.write_npy("patterns.npy", range(6), [3, 2])
                     self.write("names.txt", "a\nb\nc\n")
                     self.write("numbers.txt", "2\n0\n1\n")
+                    self.write("about.jsonl", '{"label":"cat","year":2019}\n{}\n{"label":"dog"}\n')
                     for name in ("memory.safetensors", "other.safetensors"):
                         self.expect(0, "memory", "create", "patterns.npy", "-o", name)
+                    self.expect(0, "memory", "create", "patterns.npy", "--values", "patterns.npy", "--metadata",
+                                "about.jsonl", "-o", "rich.safetensors")
                     self.expect(0, *example)
 
 

@@ -1,7 +1,10 @@
 #ifndef HOPFIELD_STORE_FVECS_H_
 #define HOPFIELD_STORE_FVECS_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,8 +21,10 @@ namespace hopfield::store {
 class FvecsFile {
  public:
   explicit FvecsFile(const std::string& path);
+  /// The same over bytes that somebody else keeps alive; `origin` names them in messages.
+  FvecsFile(std::span<const std::byte> bytes, std::string origin);
 
-  const std::string& path() const { return file_.path(); }
+  const std::string& path() const { return path_; }
   std::int64_t num_vectors() const { return num_vectors_; }
   std::int64_t depth() const { return depth_; }  ///< 0 for an empty file
 
@@ -27,9 +32,12 @@ class FvecsFile {
   std::vector<double> read_rows(std::int64_t first, std::int64_t count) const;
 
  private:
+  void open();
   std::int32_t depth_of(std::int64_t row) const;
 
-  MappedFile file_;
+  std::string path_;
+  std::optional<MappedFile> file_;
+  std::span<const std::byte> bytes_;
   std::int64_t num_vectors_ = 0, depth_ = 0;
 };
 

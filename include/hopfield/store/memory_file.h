@@ -19,10 +19,10 @@ namespace hopfield::store {
 struct PatternSource;
 
 /// Stored patterns in a file (docs/formats/memory.md), as they are when it is opened: those of its
-/// body, less forgotten ones, then added ones. Without changes since it was created or compacted
-/// the file is mapped: opening reads the header only, and processes that open the same memory share
-/// its pages. Otherwise the log of changes is read as well, and the first call of `patterns`
-/// gathers them in memory; compact_memory ends that.
+/// body, less forgotten ones, then added ones, with their values and metadata. Without changes
+/// since it was created or compacted the file is mapped: opening reads the header only, and
+/// processes that open the same memory share its pages. Otherwise the log of changes is read as
+/// well, and the first call of `patterns` gathers them in memory; compact_memory ends that.
 ///
 /// Errors   kIo; kCorruptData for whatever breaks the format, a damaged header or log among it;
 ///          kUnsupported for a newer version.
@@ -43,7 +43,8 @@ class MemoryFile {
   std::int64_t num_patterns() const;
   std::int64_t depth() const;
   DType dtype() const;
-  std::int64_t version() const { return 1; }
+  /// Of the format: 2 with values or metadata, else 1.
+  std::int64_t version() const;
   /// Forgotten patterns that still take space, until the memory is compacted.
   std::int64_t tombstones() const;
   /// Changes in the log.
@@ -55,6 +56,24 @@ class MemoryFile {
 
   /// [S, d] for the kernels.
   PatternView patterns() const;
+
+  /// Whether each pattern has a value: a row of numbers that is recalled instead of it.
+  bool has_values() const;
+  std::int64_t values_depth() const;  ///< dv; 0 without values
+  DType values_dtype() const;         ///< kF32 without values
+  /// [S, dv], the projections for the kernels; not given (`data` null, no row) without values.
+  PatternView values() const;
+
+  /// Whether a pattern was ever given metadata.
+  bool has_metadata() const;
+  /// A JSON object in one line; "{}" for a pattern without. The text is checked by `verify` only.
+  /// Errors: kInvalidArgument for an index out of range.
+  std::string metadata(std::int64_t pattern) const;
+
+  /// From now on this object shows only these patterns, as if the others had been forgotten; the
+  /// file stays as it is. Views and sources taken before become invalid.
+  /// Errors: kInvalidArgument unless the indices ascend and are in range.
+  void restrict_to(std::span<const std::int64_t> patterns);
 
   /// Whether patterns have names of their own; without, each is called by its number.
   bool has_ids() const;
@@ -72,6 +91,7 @@ class MemoryFile {
  private:
   friend class MemoryWriter;
   friend PatternSource pattern_source(const MemoryFile& memory);
+  friend PatternSource value_source(const MemoryFile& memory);
   friend void compact_memory(const std::string& path, const std::function<bool()>& cancelled);
   struct State;
   std::unique_ptr<State> state_;
@@ -89,6 +109,19 @@ struct PatternSource {
 
 /// All patterns of a memory, which must outlive the source.
 PatternSource pattern_source(const MemoryFile& memory);
+/// The same of its values; kInvalidArgument if it has none.
+PatternSource value_source(const MemoryFile& memory);
+
+/// What is kept beside patterns; each is there for all patterns of a call or for none.
+struct Attachments {
+  /// One row [dv] a pattern, recalled instead of it; null: none. Owned by the caller.
+  const PatternSource* values = nullptr;
+  /// One JSON object a pattern (UTF-8, no control characters, nested at most 100 deep); empty:
+  /// none.
+  std::span<const std::string> metadata;
+  /// A file whose lines they are, for messages.
+  std::string metadata_file;
+};
 
 struct CreateMemoryOptions {
   DType dtype = DType::kF32;         ///< not kF64
@@ -98,14 +131,23 @@ struct CreateMemoryOptions {
   std::int64_t next_number = 0;
   IfExists if_exists = IfExists::kRefuse;
   std::function<bool()> cancelled;  ///< asked between blocks; may be empty
+  Attachments attached;
+  DType values_dtype = DType::kF32;  ///< not kF64
 };
 
-/// Writes a memory whole or not at all, in constant memory beyond the source's and the ids'.
-/// Errors: kInvalidArgument (dtype, number of ids); kCorruptData for a number that is not finite or
-/// beyond the range of dtype, an id that is empty, repeated, not UTF-8 or holds control characters;
-/// kIo, also if a memory is to be replaced that another program is changing; kCancelled.
+/// Writes a memory whole or not at all, in constant memory beyond the sources', the ids' and the
+/// metadata's. Errors: kInvalidArgument (dtypes, number of ids, values or metadata); kCorruptData
+/// for a number that is not finite or beyond the range of its type, an id that is empty, repeated,
+/// not UTF-8 or holds control characters, metadata that is no JSON object; kIo, also if a memory is
+/// to be replaced that another program is changing; kCancelled.
 void create_memory(const std::string& path, const PatternSource& source,
                    const CreateMemoryOptions& options = {});
+
+/// Writes all that `memory` holds, without tombstones and log, as another file. Its tensors are
+/// not compared with their checksums: see MemoryFile::verify. Errors: as create_memory.
+void copy_memory(const MemoryFile& memory, const std::string& path,
+                 IfExists if_exists = IfExists::kRefuse,
+                 const std::function<bool()>& cancelled = {});
 
 }  // namespace hopfield::store
 

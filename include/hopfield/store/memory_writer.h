@@ -31,14 +31,22 @@ class MemoryWriter {
   ~MemoryWriter();
 
   /// Adds patterns behind the others; `ids` has one for each, or none: then they are numbered on
-  /// from where the memory stopped. Holds all of them in memory. Returns their ids.
-  std::vector<std::string> add(const PatternSource& source, std::span<const std::string> ids = {});
+  /// from where the memory stopped. A memory with values wants a value of its dv for each, one
+  /// without takes none (kCorruptData); without metadata they have "{}". Holds all of them in
+  /// memory. Returns their ids.
+  std::vector<std::string> add(const PatternSource& source, std::span<const std::string> ids = {},
+                               const Attachments& attached = {});
 
   /// Forgets the patterns of these ids; their space is free after compact_memory.
   void forget(std::span<const std::string> ids);
 
-  /// source's row i takes the place of the pattern ids[i], which keeps id and place.
-  void update(std::span<const std::string> ids, const PatternSource& source);
+  /// source's row i takes the place of the pattern ids[i], which keeps id and place, and value and
+  /// metadata unless new ones are attached.
+  void update(std::span<const std::string> ids, const PatternSource& source,
+              const Attachments& attached = {});
+
+  /// The same for value, metadata or both; the patterns stay.
+  void attach(std::span<const std::string> ids, const Attachments& attached);
 
  private:
   struct State;
@@ -59,8 +67,9 @@ struct MergeOptions {
   std::function<bool()> cancelled;  ///< asked between blocks; may be empty
 };
 
-/// Writes the patterns of all `inputs`, in that order, as one new memory. Errors: kCorruptData for
-/// memories of different depth or dtype, equal ids, and damage; kIo; kCancelled.
+/// Writes the patterns of all `inputs`, with values and metadata, in that order, as one new memory.
+/// Errors: kCorruptData for memories of which depth or dtype of patterns or values differ, equal
+/// ids, and damage; kIo; kCancelled.
 void merge_memories(const std::string& output, std::span<const std::string> inputs,
                     const MergeOptions& options = {});
 

@@ -66,6 +66,27 @@ template <class T>
 void write_npy(const std::string& path, std::span<const T> data,
                std::span<const std::int64_t> shape);
 
+/// Writes a matrix [rows, columns] as write_npy does, row after row: how many there are need not be
+/// known. T: float, std::int64_t. Errors: kInvalidArgument for columns < 1 and a part of a row;
+/// kIo.
+template <class T>
+class NpyWriter {
+ public:
+  NpyWriter(const std::string& path, std::int64_t columns);
+
+  /// Whole rows.
+  void append(std::span<const T> rows);
+
+  /// Nothing exists under the path before.
+  void commit();
+
+ private:
+  std::string start() const;
+
+  AtomicFile file_;
+  std::int64_t columns_, num_rows_ = 0;
+};
+
 }  // namespace hopfield::store
 
 #endif  // HOPFIELD_STORE_NPY_H_

@@ -106,11 +106,17 @@ class SafetensorsFile {
   /// F16 and F32 into float and double; narrower integers into wider ones). Errors: kCorruptData
   /// naming tensor, expected and found type.
   template <class T>
-  std::vector<T> read(const TensorEntry& entry) const;
+  std::vector<T> read(const TensorEntry& entry) const {
+    return read_part<T>(entry, 0, entry.num_elements());
+  }
   template <class T>
   std::vector<T> read(std::string_view name) const {
     return read<T>(at(name));
   }
+
+  /// Of these, numbers [first, first + count) only; kInvalidArgument if they are not there.
+  template <class T>
+  std::vector<T> read_part(const TensorEntry& entry, std::int64_t first, std::int64_t count) const;
 
  private:
   void parse(std::span<const std::byte> file, Tail tail);

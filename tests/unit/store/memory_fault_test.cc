@@ -19,6 +19,7 @@ namespace {
 
 using test::Contents;
 using test::contents_of;
+using test::Entry;
 using test::source_of;
 using test::TempFolder;
 using Ids = std::vector<std::string>;
@@ -26,17 +27,27 @@ using Ids = std::vector<std::string>;
 constexpr std::size_t kLogHead = 8192;  // docs/formats/change-log.md
 
 /// What change number k makes of a memory: adds one to three patterns, forgets the first, or
-/// overwrites the last.
+/// overwrites the last. If the memory has values and metadata, so have they; some changes bring
+/// none of their own.
 Contents changed(Contents contents, int k) {
   const double x = k;
+  const bool with = !contents.empty() && !contents.front().metadata.empty();
+  const std::string metadata = R"({"k":)" + std::to_string(k) + "}";
   if (k % 5 == 2 && contents.size() > 2) {
     contents.erase(contents.begin(), contents.begin() + 2);
   } else if (k % 5 == 3 && !contents.empty()) {
-    contents.back().second = {x, -x};
+    contents.back().numbers = {x, -x};
+    if (with && k % 2 == 1) {
+      contents.back().value = {x};
+      contents.back().metadata = metadata;
+    }
   } else if (k % 5 != 4) {
     for (int j = 0; j <= k % 3; ++j) {
-      contents.emplace_back(std::to_string(k) + "-" + std::to_string(j),
-                            std::vector<double>{x, x + j});
+      contents.push_back({std::to_string(k) + "-" + std::to_string(j), {x, x + j}});
+      if (with) {
+        contents.back().value = {x / 2};
+        contents.back().metadata = k % 2 == 0 ? metadata : "{}";
+      }
     }
   }
   return contents;
@@ -45,34 +56,56 @@ Contents changed(Contents contents, int k) {
 /// The same on a memory that holds `contents`.
 void change(MemoryWriter& writer, const Contents& contents, int k) {
   const Contents after = changed(contents, k);
+  std::span<const Entry> touched;
+  if (after.size() < contents.size()) {
+    touched = std::span(contents).first(2);
+  } else if (after.size() > contents.size()) {
+    touched = std::span(after).subspan(contents.size());
+  } else if (after != contents) {
+    touched = std::span(after).last(1);
+  }
   Ids ids;
   std::vector<double> numbers;
-  const auto take = [&](const auto& pattern) {
-    ids.push_back(pattern.first);
-    numbers.insert(numbers.end(), pattern.second.begin(), pattern.second.end());
-  };
+  for (const Entry& entry : touched) {
+    ids.push_back(entry.id);
+    numbers.insert(numbers.end(), entry.numbers.begin(), entry.numbers.end());
+  }
+  const test::AttachmentsOf with(touched);
   if (after.size() < contents.size()) {
-    std::for_each(contents.begin(), contents.begin() + 2, take);
     writer.forget(ids);
   } else if (after.size() > contents.size()) {
-    std::for_each(after.begin() + std::ssize(contents), after.end(), take);
-    writer.add(source_of(numbers, 2), ids);
-  } else if (after != contents) {
-    take(after.back());
-    writer.update(ids, source_of(numbers, 2));
+    Attachments attached = with.attached;
+    if (k % 2 == 1) attached.metadata = {};
+    writer.add(source_of(numbers, 2), ids, attached);
+  } else if (!touched.empty()) {
+    writer.update(ids, source_of(numbers, 2), k % 2 == 1 ? with.attached : Attachments());
   }
 }
 
-const Contents kStart = {{"a", {1, 1}}, {"b", {2, 2}}, {"c", {3, 3}}};
+const Contents kPlain = {{"a", {1, 1}}, {"b", {2, 2}}, {"c", {3, 3}}};
+const Contents kAttached = {{"a", {1, 1}, {0.5}, R"({"n":1})"},
+                            {"b", {2, 2}, {-0.5}, "{}"},
+                            {"c", {3, 3}, {7}, R"({"n":3})"}};
 
-std::string start(const TempFolder& folder) {
+std::string start(const TempFolder& folder, const Contents& contents) {
   const Ids ids = {"a", "b", "c"};
+  const test::AttachmentsOf with(contents);
   CreateMemoryOptions options;
   options.ids = ids;
   options.if_exists = IfExists::kReplace;
+  options.attached = with.attached;
   create_memory(folder / "m", source_of({1, 1, 2, 2, 3, 3}, 2), options);
   return folder / "m";
 }
+
+/// Each test with and without values and metadata.
+class MemoryFaults : public ::testing::TestWithParam<bool> {
+ protected:
+  const Contents kStart = GetParam() ? kAttached : kPlain;
+};
+INSTANTIATE_TEST_SUITE_P(Memory, MemoryFaults, ::testing::Bool(), [](const auto& param) {
+  return param.param ? "WithValuesAndMetadata" : "OfPatternsOnly";
+});
 
 /// A file of the disk that fails when told to, in the middle of a write.
 class FailingFile final : public ChangeableFile {
@@ -95,11 +128,11 @@ class FailingFile final : public ChangeableFile {
   int left_;
 };
 
-TEST(MemoryFaults, AnyWriteOrSyncThatFailsLosesNothingAcknowledged) {
+TEST_P(MemoryFaults, AnyWriteOrSyncThatFailsLosesNothingAcknowledged) {
   constexpr int kChanges = 4;  // two that add, one that forgets, one that updates
   for (int calls = 0;; ++calls) {
     const TempFolder folder;
-    const std::string path = start(folder);
+    const std::string path = start(folder, kStart);
     Contents contents = kStart;
     int k = 0;
     {
@@ -133,23 +166,28 @@ TEST(MemoryFaults, AnyWriteOrSyncThatFailsLosesNothingAcknowledged) {
   }
 }
 
-TEST(MemoryFaults, AFullDiskIsAnErrorAndLosesNothing) {
+TEST_P(MemoryFaults, AFullDiskIsAnErrorAndLosesNothing) {
   const TempFolder folder;
-  const std::string path = start(folder);
+  const std::string path = start(folder, kStart);
   MemoryWriter(path).forget(Ids{"b"});
   struct rlimit before;
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = ::signal(SIGXFSZ, SIG_IGN);
   const struct rlimit small = {TempFolder::read(path).size() + 40, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  const Error error = test::error_of([&] { MemoryWriter(path).add(source_of({4, 4, 5, 5}, 2)); });
+  const Contents held = {kStart[0], kStart[2]};
+  const Error error = test::error_of([&] {
+    MemoryWriter writer(path);
+    change(writer, held, 0);
+  });
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   ::signal(SIGXFSZ, handler);
   EXPECT_EQ(error.code(), ErrorCode::kIo);
   EXPECT_TRUE(test::contains(error.what(), "no space left")) << error.what();
-  EXPECT_EQ(contents_of(MemoryFile(path)), (Contents{kStart[0], kStart[2]}));
-  MemoryWriter(path).add(source_of({4, 4, 5, 5}, 2));
-  EXPECT_EQ(MemoryFile(path).num_patterns(), 4);
+  EXPECT_EQ(contents_of(MemoryFile(path)), held);
+  MemoryWriter writer(path);
+  change(writer, held, 0);
+  EXPECT_EQ(contents_of(MemoryFile(path)), changed(held, 0));
 }
 
 /// Changes a memory until it is killed (an error ends it, too); tells each change by a byte.
@@ -168,9 +206,9 @@ TEST(MemoryFaults, AFullDiskIsAnErrorAndLosesNothing) {
   }
 }
 
-TEST(MemoryFaults, AProgramKilledAtAnyMomentLosesNothingItAcknowledged) {
+TEST_P(MemoryFaults, AProgramKilledAtAnyMomentLosesNothingItAcknowledged) {
   const TempFolder folder;
-  const std::string path = start(folder);
+  const std::string path = start(folder, kStart);
   Contents contents = kStart;
   std::mt19937 random(11);
   int k = 0;
@@ -206,9 +244,9 @@ TEST(MemoryFaults, AProgramKilledAtAnyMomentLosesNothingItAcknowledged) {
   EXPECT_GT(k, 50) << "hardly anything was killed in the middle";
 }
 
-TEST(MemoryFaults, ReadersOpenAMemoryThatGrowsAndIsCompacted) {
+TEST(Readers, OpenAMemoryThatGrowsAndIsCompacted) {
   const TempFolder folder;
-  const std::string path = start(folder);
+  const std::string path = start(folder, kPlain);
   constexpr int kChanges = 40;
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
@@ -240,13 +278,14 @@ TEST(MemoryFaults, ReadersOpenAMemoryThatGrowsAndIsCompacted) {
 struct Sample {
   std::vector<std::byte> bytes;
   std::size_t header_end = 0, body_end = 0, log_start = 0;
-  Contents contents = kStart;
+  Contents contents;
 };
 
-Sample sample() {
+Sample sample(const Contents& begin) {
   const TempFolder folder;
-  const std::string path = start(folder);
+  const std::string path = start(folder, begin);
   Sample s;
+  s.contents = begin;
   s.header_end = 8 + SafetensorsFile(path).header().size();
   s.body_end = TempFolder::read(path).size();
   s.log_start = (s.body_end + 63) / 64 * 64;
@@ -261,8 +300,8 @@ Sample sample() {
   return s;
 }
 
-TEST(MemoryFaults, TruncationAtEveryByteIsFoundOnOpening) {
-  const Sample s = sample();
+TEST_P(MemoryFaults, TruncationAtEveryByteIsFoundOnOpening) {
+  const Sample s = sample(kStart);
   EXPECT_EQ(contents_of(MemoryFile(s.bytes, "m")), s.contents);
   for (std::size_t size = 0; size < s.bytes.size(); ++size) {
     const std::span<const std::byte> cut = std::span(s.bytes).first(size);
@@ -275,8 +314,8 @@ TEST(MemoryFaults, TruncationAtEveryByteIsFoundOnOpening) {
   }
 }
 
-TEST(MemoryFaults, FlippedBitsAreFoundAndNeverChangeWhatIsRecalled) {
-  Sample s = sample();
+TEST_P(MemoryFaults, FlippedBitsAreFoundAndNeverChangeWhatIsRecalled) {
+  Sample s = sample(kStart);
   int opened = 0;
   for (std::size_t i = 0; i < s.bytes.size(); ++i) {
     // The zeros between the commits are many: some of them.
@@ -322,7 +361,7 @@ std::vector<std::byte> with_header(std::string header, std::size_t tensor_bytes)
   return file;
 }
 
-TEST(MemoryFaults, HostileHeadersAreErrorsWhateverTheyClaim) {
+TEST(HostileMemory, HeadersAreErrorsWhateverTheyClaim) {
   const std::string metadata =
       R"("__metadata__":{"format":"hopfield.memory","version":"1","crc32.header":"00000000",)"
       R"("crc32.patterns":"00000000","crc32.ids.bytes":"00000000","crc32.ids.offsets":"00000000")";

@@ -191,7 +191,8 @@ std::map<std::string, std::string> metadata_of(const std::string& version) {
   return {{"format", "hopfield.memory"},
           {"version", version},
           {"crc32.header", "00000000"},
-          {"crc32.patterns", "00000000"}};
+          {"crc32.patterns", "00000000"},
+          {"crc32.values", "00000000"}};
 }
 
 TEST(MemoryFile, ForeignAndNewerFilesAreToldApart) {
@@ -205,8 +206,8 @@ TEST(MemoryFile, ForeignAndNewerFilesAreToldApart) {
   const std::vector<TensorData> patterns = {tensor_data<float>("patterns", {1, 2}, numbers)};
   EXPECT_ERROR(MemoryFile{write({}, patterns, "")}, kCorruptData, "another safetensors file");
   EXPECT_ERROR(MemoryFile{write(metadata_of("1"), patterns, "")}, kCorruptData, "checksum");
-  EXPECT_ERROR(MemoryFile{write(metadata_of("2"), patterns, "crc32.header")}, kUnsupported,
-               "expected version 1, got 2; read it with a newer hopfield");
+  EXPECT_ERROR(MemoryFile{write(metadata_of("3"), patterns, "crc32.header")}, kUnsupported,
+               "expected version 1 or 2, got 3; read it with a newer hopfield");
   EXPECT_ERROR(MemoryFile{write(metadata_of("x"), patterns, "crc32.header")}, kCorruptData,
                "version");
   EXPECT_NO_THROW(MemoryFile{write(metadata_of("1"), patterns, "crc32.header")});
@@ -216,6 +217,12 @@ TEST(MemoryFile, ForeignAndNewerFilesAreToldApart) {
                                          tensor_data<float>("tombstones", {2}, numbers)};
   EXPECT_ERROR(MemoryFile{write(metadata_of("1"), extra, "crc32.header")}, kCorruptData,
                "got also 'tombstones'");
+  const std::vector<TensorData> values = {tensor_data<float>("patterns", {1, 2}, numbers),
+                                          tensor_data<float>("values", {2, 1}, numbers)};
+  EXPECT_ERROR(MemoryFile{write(metadata_of("1"), values, "crc32.header")}, kCorruptData,
+               "got also 'values'");
+  EXPECT_ERROR(MemoryFile{write(metadata_of("2"), values, "crc32.header")}, kCorruptData,
+               "tensor 'values': expected 1 rows, got 2");
   EXPECT_ERROR(MemoryFile{write(metadata_of("1"), {tensor_data<float>("patterns", {2}, numbers)},
                                 "crc32.header")},
                kCorruptData, "got F32 [2]");

@@ -217,5 +217,24 @@ TEST(Npy, UnknownTypesSayWhatToDo) {
       kUnsupported, "structured array");
 }
 
+TEST(NpyWriter, RowsThatComePieceByPieceMakeTheFileOfAllOfThem) {
+  const TempFolder folder;
+  const std::vector<float> numbers = {1, 2, 3, 4, 5, 6};
+  const std::int64_t shape[] = {3, 2}, none[] = {0, 2};
+  write_npy<float>(folder / "whole.npy", numbers, shape);
+  NpyWriter<float> writer(folder / "rows.npy", 2);
+  writer.append(std::span(numbers).first(4));
+  writer.append(std::span(numbers).first(0));
+  EXPECT_ERROR(writer.append(std::span(numbers).first(3)), kInvalidArgument, "rows of 2 numbers");
+  writer.append(std::span(numbers).last(2));
+  EXPECT_EQ(folder.num_entries(), 1u) << "nothing is there before commit";
+  writer.commit();
+  EXPECT_EQ(TempFolder::read(folder / "rows.npy"), TempFolder::read(folder / "whole.npy"));
+  write_npy<float>(folder / "whole.npy", {}, none);
+  NpyWriter<float>(folder / "rows.npy", 2).commit();
+  EXPECT_EQ(TempFolder::read(folder / "rows.npy"), TempFolder::read(folder / "whole.npy"));
+  EXPECT_ERROR(NpyWriter<float>(folder / "rows.npy", 0), kInvalidArgument, "expected columns");
+}
+
 }  // namespace
 }  // namespace hopfield::store
