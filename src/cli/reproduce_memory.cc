@@ -125,6 +125,7 @@ Findings recall_findings(const std::vector<RecallRow>& rows, const std::string& 
     if (series == plot->series.end()) {
       series = plot->series.insert(
           series, report::Series{row.method, {}, {}, {}, report::Mark::kLineAndPoints});
+      if (row.method == kNearest) series->tone = report::Tone::kMuted;  // there are six colours
     }
     series->x.push_back(row.x);
     series->y.push_back(rate);

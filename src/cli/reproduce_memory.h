@@ -47,6 +47,9 @@ inline constexpr std::array kDamages = {
     DamageKind{"salt and pepper", "share of the pixels", Damage::kSaltAndPepper},
     DamageKind{"Gaussian noise", "standard deviation, in full ink", Damage::kGaussian}};
 
+/// The method that is drawn as a reference.
+constexpr const char* kNearest = "nearest neighbour";
+
 /// One method on some cues.
 struct RecallRow {
   std::string method, damage;
