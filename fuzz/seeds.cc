@@ -55,6 +55,9 @@ void write_seeds(const std::string& root) {
       packed != nullptr && ::gzwrite(packed, table.data(), static_cast<unsigned>(table.size())) > 0;
   require(written && ::gzclose(packed) == Z_OK, "seeds", "expected to write a gzip file");
 
+  const std::string pictures("\0\0\x08\x02\0\0\0\2\0\0\0\3abcdef", 18);
+  atomic_write_file(folder("idx") + "pictures", pictures);
+
   const std::vector<std::string> ids = {"x", "y"};
   store::CreateMemoryOptions options;
   options.ids = ids;

@@ -1,9 +1,14 @@
 #ifndef HOPFIELD_FUZZ_TARGET_H_
 #define HOPFIELD_FUZZ_TARGET_H_
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <span>
+#include <string>
 
 #include "hopfield/base/error.h"
 
@@ -25,6 +30,18 @@ void tolerate_errors(const Call& call) {
 
 inline std::span<const std::byte> bytes_of(const std::uint8_t* data, std::size_t size) {
   return std::as_bytes(std::span(data, size));
+}
+
+/// Calls read(path) with the input in a file of this process, for readers that read files only.
+template <class Read>
+void with_file(const std::uint8_t* data, std::size_t size, const Read& read) {
+  static const std::string path =
+      (std::filesystem::temp_directory_path() / ("hopfield-fuzz-" + std::to_string(::getpid())))
+          .string();
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+  tolerate_errors([&] { read(path); });
+  std::filesystem::remove(path);
 }
 
 }  // namespace hopfield::fuzz

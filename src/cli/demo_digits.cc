@@ -1,10 +1,8 @@
 #include "cli/demo_digits.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -12,12 +10,10 @@
 #include "hopfield/kernels/associate.h"
 #include "hopfield/memory/advice.h"
 #include "hopfield/memory/retrieve.h"
-#include "hopfield/store/csv.h"
 
 namespace hopfield::cli {
 namespace {
 
-constexpr int kSide = 8, kNumGreys = 17, kNumDigits = 10;
 constexpr std::int64_t kUpdateCap = 50;
 constexpr double kEps = 1e-5;  ///< a state has stopped when it moves by less (Euclidean, in ink)
 
@@ -187,50 +183,6 @@ Restoration nearest(const Digits& digits, std::size_t known) {
 }
 
 }  // namespace
-
-Digits read_digits(const std::string& path) {
-  store::CsvOptions options;
-  options.header = false;
-  store::CsvReader reader(path, options);
-  Digits digits;
-  digits.side = kSide;
-  digits.num_greys = kNumGreys;
-  digits.origin = path;
-  constexpr std::size_t kPixels = std::size_t{kSide} * kSide;
-  std::set<std::array<int, kPixels>> seen;
-  const auto cell = [&](std::size_t column, std::int64_t limit) {
-    const std::int64_t value = reader.integer(column);
-    if (value < 0 || value >= limit) {
-      fail(ErrorCode::kCorruptData, "demo",
-           "expected a whole number from 0 to " + std::to_string(limit - 1) + " in " +
-               reader.where(column) + ", got " + std::to_string(value));
-    }
-    return static_cast<int>(value);
-  };
-  while (reader.next()) {
-    if (reader.columns().size() != kPixels + 1) {
-      fail(ErrorCode::kCorruptData, "demo",
-           "expected " + std::to_string(kPixels + 1) + " columns in " + path + ", got " +
-               std::to_string(reader.columns().size()));
-    }
-    std::array<int, kPixels> picture;
-    for (std::size_t k = 0; k < kPixels; ++k) picture[k] = cell(k, kNumGreys);
-    const int label = cell(kPixels, kNumDigits);
-    if (!seen.insert(picture).second) {
-      ++digits.num_repeated;
-      continue;
-    }
-    digits.label.push_back(label);
-    for (const int grey : picture) {
-      digits.grey.push_back(grey);
-      digits.ink.push_back(static_cast<float>(grey) / (kNumGreys - 1));
-    }
-  }
-  if (digits.count() == 0) {
-    fail(ErrorCode::kCorruptData, "demo", "expected pictures in " + path + ", got none");
-  }
-  return digits;
-}
 
 std::string_view restore_method_title(RestoreMethod method) {
   switch (method) {

@@ -1,11 +1,11 @@
-// `hopfield reproduce theory`: the studies of `hopfield theory` with the papers' parameters, in one
-// report.
+// `hopfield reproduce NAME`: experiments with stated parameters, in one report each.
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <span>
 #include <system_error>
 
 #include "cli/nouns.h"
@@ -26,7 +26,7 @@ struct SectionKind {
   Studies (*make)(const ReproduceSettings&, const Context&);
 };
 
-constexpr std::array kSections = {
+constexpr std::array kTheorySections = {
     SectionKind{"energy", "Energy: every update goes downhill",
                 "arXiv:2008.02217, theorems 1 and 2, lemma A1; the descent by half the squared "
                 "step is our own (docs/math/landscape.md).",
@@ -58,6 +58,66 @@ constexpr std::array kSections = {
                 reproduce_errata},
 };
 
+constexpr std::array kMemorySections = {
+    SectionKind{
+        "pictures", "Pictures recalled from damaged ones",
+        "Exact recall over beta and over damage, beside the nearest neighbour on the same "
+        "cues. Exact: the largest association is the picture's own (or an equal one's), and "
+        "at the end every pixel rounds to its grey.",
+        reproduce_pictures},
+    SectionKind{
+        "networks", "How many pictures each network holds",
+        "Binarised pictures, the same cues for all: Hopfield 1982, pseudo-inverse "
+        "(Personnaz, Guyon, Dreyfus 1986), polynomial (Krotov, Hopfield, arXiv:1606.01164), "
+        "modern (arXiv:2008.02217), nearest neighbour.",
+        reproduce_networks},
+    SectionKind{"static-retrieval", "Half a picture among similar ones",
+                "The experiment of arXiv:2008.02217 with 1, 6 and 24 stored pictures, here of one "
+                "handwritten digit.",
+                reproduce_static_retrieval},
+    SectionKind{"sphere", "Exponential capacity on the sphere",
+                "Largest number of random patterns of which 99 % are recalled, beside theorem 3 of "
+                "arXiv:2008.02217 (docs/math/bounds.md, docs/math/advice.md).",
+                reproduce_sphere},
+    SectionKind{"error-bound", "Error after one update, beside theorem 5",
+                "arXiv:2008.02217, theorem 5: the error falls exponentially with the separation; "
+                "random patterns and pictures.",
+                reproduce_error_bound},
+};
+
+struct ReportKind {
+  const char* name;
+  const char* description;
+  const char* example;
+  const char* title;
+  const char* subtitle;
+  const char* random;
+  const char* data;
+  std::span<const SectionKind> sections;
+};
+
+constexpr ReportKind kTheory = {
+    "theory",
+    "All studies of `hopfield theory` in one report (exit 4 if a statement does not hold)",
+    "hopfield reproduce theory --quick --only retrieval-error --report error.html",
+    "Associative memory: theory, computed again",
+    "Theorems checked, curves drawn, simulations beside their formulas.",
+    "Philox4x32-10, one stream a repetition: the same for any number of threads",
+    "attention: folder that holds uci/; may be given again. Then $HOPFIELD_DATA and ../shared/data",
+    kTheorySections};
+
+constexpr ReportKind kMemory = {
+    "memory",
+    "Recall measured on real and random patterns in one report (exit 4 if a statement does not "
+    "hold)",
+    "hopfield reproduce memory --quick --only sphere --report sphere.html",
+    "Associative memory: recall, measured",
+    "Pictures and random patterns recalled from damaged ones, beside other networks and bounds.",
+    "Mersenne twister (cues) and Philox4x32-10 (the rest): the same for any number of threads",
+    "Folder that holds mnist/ or digits/; may be given again. Then $HOPFIELD_DATA and "
+    "../shared/data",
+    kMemorySections};
+
 struct Section {
   const SectionKind* kind = nullptr;
   Studies studies;
@@ -65,7 +125,8 @@ struct Section {
 };
 
 struct Arguments {
-  std::string report_path = "hopfield-theory.html", json;
+  const ReportKind* kind = nullptr;
+  std::string report_path, json;
   std::vector<std::string> only;
   bool force = false;
   ReproduceSettings settings;
@@ -158,7 +219,8 @@ report::Table check_table(const std::vector<Section>& sections) {
 }
 
 std::string command_of(const Arguments& a) {
-  std::string text = "hopfield reproduce theory --seed " + std::to_string(a.settings.seed);
+  std::string text = std::string("hopfield reproduce ") + a.kind->name + " --seed " +
+                     std::to_string(a.settings.seed);
   if (a.settings.quick) text += " --quick";
   for (std::size_t i = 0; i < a.only.size(); ++i) text += (i == 0 ? " --only " : ",") + a.only[i];
   return text;
@@ -183,8 +245,7 @@ Totals totals_of(const std::vector<Section>& sections) {
 
 report::Page page_of(const Arguments& a, const std::vector<Section>& sections) {
   const Totals totals = totals_of(sections);
-  report::Page page("Associative memory: theory, computed again",
-                    "Theorems checked, curves drawn, simulations beside their formulas.");
+  report::Page page(a.kind->title, a.kind->subtitle);
   page.section("What was checked");
   page.paragraph(std::to_string(totals.num_checks - totals.num_missed) + " of " +
                  std::to_string(totals.num_checks) +
@@ -194,8 +255,7 @@ report::Page page_of(const Arguments& a, const std::vector<Section>& sections) {
   page.facts({{"command", "`" + command_of(a) + "`"},
               {"hopfield", version()},
               {"seed", std::to_string(a.settings.seed)},
-              {"random numbers",
-               "Philox4x32-10, one stream a repetition: the same for any number of threads"},
+              {"random numbers", a.kind->random},
               {"data of the figures",
                "`" + std::filesystem::path(data_folder(a)).filename().string() + "/`, CSV"}});
   for (const Section& section : sections) {
@@ -266,10 +326,10 @@ int run(const Arguments& a, const Context& context) {
   check_paths(a);
   std::vector<Section> sections;
   {
-    const auto count = std::count_if(kSections.begin(), kSections.end(),
+    const auto count = std::count_if(a.kind->sections.begin(), a.kind->sections.end(),
                                      [&](const SectionKind& kind) { return a.wants(kind.name); });
     Progress progress("section", count);
-    for (const SectionKind& kind : kSections) {
+    for (const SectionKind& kind : a.kind->sections) {
       if (!a.wants(kind.name)) continue;
       stop_if_cancelled(context);
       progress.update(static_cast<std::int64_t>(sections.size()), kind.name);
@@ -297,37 +357,37 @@ int run(const Arguments& a, const Context& context) {
   return kMissed;
 }
 
-}  // namespace
-
-void add_reproduce(CLI::App& program, Context& context) {
-  CLI::App& noun = add_noun(program, "reproduce", "Experiments of the papers, run again");
+void add_report(CLI::App& noun, Context& context, const ReportKind& kind) {
   const auto a = std::make_shared<Arguments>();
-  CLI::App& command = add_command(
-      noun, context, "theory",
-      "All studies of `hopfield theory` in one report (exit 4 if a statement does not hold)",
-      {"hopfield reproduce theory --quick --only retrieval-error --report error.html"},
-      [a, &context] { return run(*a, context); });
+  a->kind = &kind;
+  a->report_path = std::string("hopfield-") + kind.name + ".html";
+  CLI::App& command = add_command(noun, context, kind.name, kind.description, {kind.example},
+                                  [a, &context] { return run(*a, context); });
   std::vector<std::string> names;
-  for (const SectionKind& kind : kSections) names.emplace_back(kind.name);
+  for (const SectionKind& section : kind.sections) names.emplace_back(section.name);
   command
       .add_option("--report", a->report_path,
                   "The page, FILE.html; the data of its figures go to the folder FILE/")
       ->type_name("FILE.html")
       ->capture_default_str();
   add_json_flag(command, a->json);
-  command.add_flag("--quick", a->settings.quick, "Smaller networks, fewer trials");
+  command.add_flag("--quick", a->settings.quick, "Fewer sizes, patterns and trials");
   command.add_option("--only", a->only, "Some sections instead of all")
       ->delimiter(',')
       ->check(CLI::IsMember(names))
       ->type_name("SECTION,...");
   add_whole_number(command, "--seed", a->settings.seed, "Seed of all random numbers", 0);
-  command
-      .add_option("--data", a->settings.data,
-                  "attention: folder that holds uci/; may be given again. Then $HOPFIELD_DATA and "
-                  "../shared/data")
-      ->type_name("DIR");
+  command.add_option("--data", a->settings.data, kind.data)->type_name("DIR");
   add_force(command, a->force);
   add_threads(command, context);
+}
+
+}  // namespace
+
+void add_reproduce(CLI::App& program, Context& context) {
+  CLI::App& noun = add_noun(program, "reproduce", "Experiments of the papers, run again");
+  add_report(noun, context, kTheory);
+  add_report(noun, context, kMemory);
 }
 
 }  // namespace hopfield::cli

@@ -7,13 +7,14 @@
 
 #include "cli/theory_studies.h"
 
-// The sections of `reproduce theory`: which studies each makes, with which parameters.
+// The sections of `reproduce theory` and `reproduce memory`: which studies each makes, with which
+// parameters.
 namespace hopfield::cli {
 
 struct ReproduceSettings {
   bool quick = false;  ///< smaller networks, fewer trials
   std::int64_t seed = 0;
-  std::vector<std::string> data;  ///< folders that may hold uci/
+  std::vector<std::string> data;  ///< folders that may hold uci/, mnist/, digits/
 };
 
 /// One study of a section; `name` begins the names of its files.
@@ -34,6 +35,15 @@ Studies reproduce_dense(const ReproduceSettings& settings, const Context& contex
 Studies reproduce_multitask(const ReproduceSettings& settings, const Context& context);
 Studies reproduce_attention(const ReproduceSettings& settings, const Context& context);
 Studies reproduce_errata(const ReproduceSettings& settings, const Context& context);
+
+// `reproduce memory`. reproduce_pictures.cc
+Studies reproduce_pictures(const ReproduceSettings& settings, const Context& context);
+// reproduce_spins.cc
+Studies reproduce_networks(const ReproduceSettings& settings, const Context& context);
+Studies reproduce_static_retrieval(const ReproduceSettings& settings, const Context& context);
+// reproduce_memory.cc
+Studies reproduce_sphere(const ReproduceSettings& settings, const Context& context);
+Studies reproduce_error_bound(const ReproduceSettings& settings, const Context& context);
 
 }  // namespace hopfield::cli
 

@@ -108,17 +108,22 @@ report::Table table_of(const std::vector<Summary>& rows) {
 }  // namespace
 
 Findings study_retrieval_error(const RetrievalErrorArguments& a, const Context& context) {
+  if (a.patterns.empty()) return study_retrieval_error(a, {}, "random unit vectors", context);
+  return study_retrieval_error(a, read_pattern_table(a.patterns), a.patterns, context);
+}
+
+Findings study_retrieval_error(const RetrievalErrorArguments& a, const PatternTable& patterns,
+                               const std::string& name, const Context& context) {
   Progress progress("trial", a.trials);
   theory::RetrievalErrorOptions options = a.options;
   options.trials = replica_options(context, a.seed, a.trials, progress);
   Points points;
-  if (a.patterns.empty()) {
+  if (patterns.num_patterns == 0) {
     points = theory::measure_retrieval_errors(options, a.betas);
   } else {
-    const PatternTable table = read_pattern_table(a.patterns);
-    options.num_patterns = table.num_patterns;
-    options.depth = table.depth;
-    points = theory::measure_retrieval_errors(options, a.betas, table.values);
+    options.num_patterns = patterns.num_patterns;
+    options.depth = patterns.depth;
+    points = theory::measure_retrieval_errors(options, a.betas, patterns.values);
   }
   const std::vector<Summary> rows = summaries(points, a.betas);
   std::int64_t violations = 0;
@@ -136,7 +141,7 @@ Findings study_retrieval_error(const RetrievalErrorArguments& a, const Context& 
   Findings found;
   found.title = "Retrieval error after one update";
   found.subtitle = "arXiv:2008.02217, theorem 5: every point lies below the line";
-  found.json = {{"patterns", a.patterns.empty() ? Json("random unit vectors") : Json(a.patterns)},
+  found.json = {{"patterns", name},
                 {"num_patterns", options.num_patterns},
                 {"depth", options.depth},
                 {"distance", options.distance},

@@ -69,6 +69,9 @@ struct RetrievalErrorArguments {
   ResultPaths paths;
 };
 Findings study_retrieval_error(const RetrievalErrorArguments& a, const Context& context);
+/// The same for the patterns of a table that is called `name`; none: random ones.
+Findings study_retrieval_error(const RetrievalErrorArguments& a, const PatternTable& patterns,
+                               const std::string& name, const Context& context);
 
 struct DenseDiagramArguments {
   std::int64_t p = 4, points = 41;

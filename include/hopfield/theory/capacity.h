@@ -47,6 +47,26 @@ CapacityEstimate measure_continuous_capacity(double beta, double k, std::int64_t
                                              std::int64_t num_patterns_max,
                                              const ReplicaOptions& trials, double confidence);
 
+struct RecallCapacityOptions {
+  double beta = 1, k = 1;   ///< radius of the sphere: k sqrt(depth - 1)
+  std::int64_t depth = 16;  ///< >= 2
+  /// A cue lies this far from its pattern, in a random direction; in radii, >= 0.
+  double distance = 0.05;
+  /// Recalled: updates end where the own association is the largest and no component differs from
+  /// the pattern by more than tolerance * k; > 0.
+  double tolerance = 0.01;
+  double wanted = 0.99;                  ///< share of the cues to be recalled, in (0, 1]
+  std::int64_t num_cues = 100;           ///< of the first so many patterns, >= 1
+  std::int64_t num_patterns_max = 4096;  ///< trials that store as many are counted as capped
+  ReplicaOptions trials;                 ///< num_replicas >= 6: see median_interval
+  double confidence = 0.95;              ///< in (0, 1)
+};
+
+/// Random patterns on the sphere: the largest number of which the wanted share is recalled, found
+/// as in measure_capacity. Patterns in f32. Errors: kInvalidArgument, kCancelled. Same numbers for
+/// any executor.
+CapacityEstimate measure_recall_capacity(const RecallCapacityOptions& options);
+
 /// Median of ascending samples with an interval between two of them that holds the true median with
 /// at least that probability (binomial). Errors: kInvalidArgument where there are too few (fewer
 /// than 6 for 0.95).

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "hopfield/base/executor.h"
 #include "hopfield/theory/random.h"
 
 // Networks of N spins s_i = -1 or +1. docs/math/networks.md has the formulas and the sources.
@@ -142,6 +143,13 @@ struct SpinRetrieval {
 /// Updates until nothing changes. Errors: kInvalidArgument (start, sweeps_max < 1).
 SpinRetrieval retrieve(const SpinNetwork& network, std::span<const Spin> start, UpdateOrder order,
                        std::int64_t sweeps_max, RandomStream& random);
+
+/// Whether asynchronous updates of each start end at the pattern of the same row, spin for spin: 1
+/// or 0. Row i draws its orders from RandomStream(seed, i). Errors: as retrieve; kInvalidArgument
+/// if the sizes differ. Threads: rows run on the executor (null: default_executor()).
+std::vector<std::uint8_t> recalled_exactly(const SpinNetwork& network, const SpinPatterns& patterns,
+                                           const SpinPatterns& starts, std::int64_t sweeps_max,
+                                           std::uint64_t seed, Executor* executor = nullptr);
 
 struct GlauberOptions {
   double temperature = 0.1;   ///< > 0

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "hopfield/base/error.h"
+#include "hopfield/memory/recall_trial.h"
 #include "theory/equations/dense_equations.h"
 
 namespace hopfield::theory {
@@ -79,24 +80,77 @@ class Trial {
   std::uint64_t order_seed_ = 0;
 };
 
-double largest_stored(const CapacityOptions& options, RandomStream& random) {
-  Trial trial(options, random);
-  if (!trial.stores(1)) return 0;
+/// The largest count, at most `most`, that stores(count) accepts: doubling, then halving.
+template <class Stores>
+double largest_stored(std::int64_t most, const Stores& stores) {
+  if (!stores(1)) return 0;
   std::int64_t stored = 1, lost = 2;
-  while (lost <= options.num_patterns_max && trial.stores(lost)) {
+  while (lost <= most && stores(lost)) {
     stored = lost;
     lost *= 2;
   }
-  if (lost > options.num_patterns_max) {
-    lost = options.num_patterns_max;
-    if (stored == lost || trial.stores(lost)) return static_cast<double>(lost);
+  if (lost > most) {
+    lost = most;
+    if (stored == lost || stores(lost)) return static_cast<double>(lost);
   }
   while (lost - stored > 1) {
     const std::int64_t middle = stored + (lost - stored) / 2;
-    (trial.stores(middle) ? stored : lost) = middle;
+    (stores(middle) ? stored : lost) = middle;
   }
   return static_cast<double>(stored);
 }
+
+/// Patterns of one trial on the sphere; they grow and never change, and neither do the cues.
+class SphereTrial {
+ public:
+  SphereTrial(const RecallCapacityOptions& options, RandomStream& random)
+      : options_(options),
+        random_(random),
+        directions_(random.bits64(), 0),
+        radius_(options.k * std::sqrt(static_cast<double>(options.depth - 1))) {
+    cues_.depth = options.depth;
+  }
+
+  bool stores(std::int64_t count) {
+    grow(count);
+    RecallTrialOptions recall;
+    recall.similarity = Similarity::kDot;
+    recall.beta = options_.beta;
+    recall.update_steps_cap = 100;
+    recall.tolerance = options_.tolerance * options_.k;
+    recall.executor = &serial_executor();  // trials run side by side
+    const auto num_cues = static_cast<std::size_t>(std::min(count, options_.num_cues));
+    Cues cues = cues_;
+    cues.pattern.resize(num_cues);
+    cues.state.resize(num_cues * static_cast<std::size_t>(options_.depth));
+    const RecallTrial trial =
+        recall_trial(pattern_view(patterns_.data(), count, options_.depth), cues, recall);
+    return trial.exact_rate() >= options_.wanted;
+  }
+
+ private:
+  void grow(std::int64_t count) {
+    for (; num_patterns_ < count; ++num_patterns_) {
+      const std::vector<double> x = random_.on_sphere(options_.depth, radius_);
+      patterns_.insert(patterns_.end(), x.begin(), x.end());
+      if (num_patterns_ >= options_.num_cues) continue;
+      const std::vector<double> away =
+          directions_.on_sphere(options_.depth, options_.distance * radius_);
+      cues_.pattern.push_back(num_patterns_);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        cues_.state.push_back(static_cast<float>(x[i] + away[i]));
+      }
+    }
+  }
+
+  const RecallCapacityOptions& options_;
+  RandomStream& random_;
+  RandomStream directions_;
+  double radius_;
+  std::int64_t num_patterns_ = 0;
+  std::vector<float> patterns_;
+  Cues cues_;
+};
 
 CapacityEstimate estimate_of(const std::vector<std::vector<double>>& samples, double most,
                              double confidence) {
@@ -175,11 +229,14 @@ CapacityEstimate measure_capacity(const CapacityOptions& options) {
   validate(options);
   require_enough(static_cast<std::size_t>(std::max<std::int64_t>(options.trials.num_replicas, 0)),
                  options.confidence);
-  return estimate_of(replicate(options.trials,
-                               [&](RandomStream& random) -> std::vector<double> {
-                                 return {largest_stored(options, random)};
-                               }),
-                     static_cast<double>(options.num_patterns_max), options.confidence);
+  return estimate_of(
+      replicate(options.trials,
+                [&](RandomStream& random) -> std::vector<double> {
+                  Trial trial(options, random);
+                  return {largest_stored(options.num_patterns_max,
+                                         [&](std::int64_t count) { return trial.stores(count); })};
+                }),
+      static_cast<double>(options.num_patterns_max), options.confidence);
 }
 
 CapacityEstimate measure_continuous_capacity(double beta, double k, std::int64_t depth,
@@ -210,6 +267,33 @@ CapacityEstimate measure_continuous_capacity(double beta, double k, std::int64_t
     return {static_cast<double>(count)};
   };
   return estimate_of(replicate(trials, trial), static_cast<double>(num_patterns_max), confidence);
+}
+
+CapacityEstimate measure_recall_capacity(const RecallCapacityOptions& o) {
+  constexpr const char* kRecall = "measure_recall_capacity";
+  require(o.beta > 0 && std::isfinite(o.beta) && o.k > 0 && std::isfinite(o.k) && o.depth >= 2 &&
+              o.distance >= 0 && std::isfinite(o.distance) && o.tolerance > 0,
+          kRecall,
+          "expected beta, k and tolerance > 0, depth >= 2 and distance >= 0, got " +
+              std::to_string(o.beta) + ", " + std::to_string(o.k) + ", " +
+              std::to_string(o.tolerance) + ", " + std::to_string(o.depth) + " and " +
+              std::to_string(o.distance));
+  require(o.wanted > 0 && o.wanted <= 1 && o.num_cues >= 1 && o.num_patterns_max >= 1 &&
+              o.num_patterns_max <= 2'000'000'000 / o.depth,
+          kRecall,
+          "expected a wanted share in (0, 1], num_cues >= 1 and num_patterns_max * depth from 1 to "
+          "2e9, got " +
+              std::to_string(o.wanted) + ", " + std::to_string(o.num_cues) + " and " +
+              std::to_string(o.num_patterns_max) + " patterns");
+  require_enough(static_cast<std::size_t>(std::max<std::int64_t>(o.trials.num_replicas, 0)),
+                 o.confidence);
+  const auto trial = [&](RandomStream& random) -> std::vector<double> {
+    SphereTrial sphere(o, random);
+    return {largest_stored(o.num_patterns_max,
+                           [&](std::int64_t count) { return sphere.stores(count); })};
+  };
+  return estimate_of(replicate(o.trials, trial), static_cast<double>(o.num_patterns_max),
+                     o.confidence);
 }
 
 double half_association_capacity(double beta, double k, std::int64_t depth) {

@@ -142,6 +142,24 @@ SpinRetrieval retrieve(const SpinNetwork& network, std::span<const Spin> start, 
   return result;
 }
 
+std::vector<std::uint8_t> recalled_exactly(const SpinNetwork& network, const SpinPatterns& patterns,
+                                           const SpinPatterns& starts, std::int64_t sweeps_max,
+                                           std::uint64_t seed, Executor* executor) {
+  require(patterns.num_patterns == starts.num_patterns && patterns.num_spins == starts.num_spins,
+          "recalled_exactly",
+          "expected a start of the same size for each of " + std::to_string(patterns.num_patterns) +
+              " patterns, got " + std::to_string(starts.num_patterns));
+  std::vector<std::uint8_t> exact(static_cast<std::size_t>(starts.num_patterns));
+  (executor != nullptr ? *executor : default_executor())
+      .run(starts.num_patterns, [&](std::int64_t i) {
+        RandomStream random(seed, static_cast<std::uint64_t>(i));
+        const SpinRetrieval end =
+            retrieve(network, starts.row(i), UpdateOrder::kAsynchronous, sweeps_max, random);
+        exact[static_cast<std::size_t>(i)] = std::ranges::equal(end.spins, patterns.row(i));
+      });
+  return exact;
+}
+
 GlauberAverages simulate(const SpinNetwork& network, std::span<const Spin> start,
                          const SpinPatterns& observed, const GlauberOptions& options,
                          RandomStream& random) {

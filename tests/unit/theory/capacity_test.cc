@@ -146,5 +146,34 @@ TEST(Capacity, BadParametersAreRefused) {
   EXPECT_THROW(measure_continuous_capacity(0, 1, 8, 10, {}, 0.95), Error);
 }
 
+TEST(Capacity, ExactRecallOnTheSphereEndsBelowWhereItsOwnAssociationIsHalf) {
+  RecallCapacityOptions options;
+  options.depth = 12;
+  options.trials.num_replicas = 9;
+  const CapacityEstimate found = measure_recall_capacity(options);
+  EXPECT_EQ(found.num_capped, 0);
+  EXPECT_GT(found.median, 4);
+  EXPECT_LT(found.high, half_association_capacity(1, 1, 12));
+  options.trials.executor = &serial_executor();
+  EXPECT_EQ(measure_recall_capacity(options).trials, found.trials);
+  options.k = 2;  // a larger sphere holds more
+  EXPECT_GT(measure_recall_capacity(options).low, found.high);
+  options.k = 3;
+  options.num_patterns_max = 16;
+  EXPECT_EQ(measure_recall_capacity(options).num_capped, 9);
+}
+
+TEST(Capacity, AVagueEndIsNoExactRecall) {
+  RecallCapacityOptions options;
+  options.depth = 12;
+  options.trials.num_replicas = 9;
+  options.tolerance = 1;
+  const double vague = measure_recall_capacity(options).median;
+  options.tolerance = 1e-3;
+  EXPECT_LT(measure_recall_capacity(options).median, vague);
+  options.wanted = 0;
+  EXPECT_THROW(measure_recall_capacity(options), Error);
+}
+
 }  // namespace
 }  // namespace hopfield::theory

@@ -294,5 +294,19 @@ TEST(Glauber, VisitsStatesWithBoltzmannsFrequency) {
   }
 }
 
+TEST(SpinNetwork, ExactRecallIsCountedRowByRow) {
+  RandomStream random(3, 0);
+  const SpinPatterns patterns = random_patterns(3, 200, 0, random);  // far below 0.138 N
+  const auto network = hebbian_network(patterns);
+  SpinPatterns starts = patterns;
+  for (std::size_t i = 0; i < 20; ++i) starts.values[i] = static_cast<Spin>(-starts.values[i]);
+  for (std::size_t i = 400; i < 600; ++i) starts.values[i] = static_cast<Spin>(-starts.values[i]);
+  // The last start is the pattern turned over, which is a fixed point of its own.
+  EXPECT_EQ(recalled_exactly(*network, patterns, starts, 50, 1),
+            (std::vector<std::uint8_t>{1, 1, 0}));
+  starts.num_patterns = 2;
+  EXPECT_THROW(recalled_exactly(*network, patterns, starts, 50, 1), Error);
+}
+
 }  // namespace
 }  // namespace hopfield::theory
