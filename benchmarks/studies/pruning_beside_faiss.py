@@ -40,7 +40,7 @@ def main(program, data):
             index = faiss.IndexFlatL2(row["depth"])
             index.add(np.load(path + ".patterns.npy"))
             flat = seconds_a_state(index, np.load(path + ".cues.npy"), row["states"])
-            print(f"{row['case']:32} T {row['states']:3}  FAISS {1e6 * flat:8.0f} us a state, "
+            print(f"{row['case']:32} beta {row['beta']:7.4g} T {row['states']:3}  FAISS {1e6 * flat:8.0f} us a state, "
                   f"pruned {1e6 * row['seconds_a_state']:8.0f} us: {flat / row['seconds_a_state']:.2f} times as fast")
 
 

@@ -143,21 +143,12 @@ class Builder {
             "expected patterns of one head, got " + std::to_string(stored_.heads));
     require((stored_.dtype == DType::kF64) == std::is_same_v<T, double>, kOp,
             "expected double for f64 patterns and float for others, got the other one");
-    require(options_.block_size >= 1, kOp,
-            "expected block_size >= 1, got " + std::to_string(options_.block_size));
+    require(options_.block_size >= 0, kOp,
+            "expected block_size >= 0, got " + std::to_string(options_.block_size));
     const bool alike = options_.order == BlockOrder::kAlike;
     require(!alike || options_.num_directions != 0, kOp,
             "expected num_directions > 0 to find alike patterns, got 0; keep the order");
     blocks_.original = blocks_.stored = stored_;
-    blocks_.block_size = options_.block_size;
-    for (std::int64_t s = 0; s < stored_.rows; s += options_.block_size) {
-      blocks_.offsets.push_back(s);
-    }
-    blocks_.offsets.push_back(stored_.rows);
-    if (!all_finite()) {
-      blocks_.finite = false;
-      return;
-    }
     // Enough to tell patterns apart, few enough to be cheap beside the patterns.
     std::int64_t count = options_.num_directions;
     blocks_.sketched = count > 0;
@@ -166,6 +157,14 @@ class Builder {
       blocks_.sketched = kCheap * (count + 1 + kExponential) <= 2 * stored_.depth + kExponential;
       if (!blocks_.sketched) count = alike ? 48 : 0;  // only to tell which are alike
     }
+    // Bounds of small blocks cost too much beside patterns that are short themselves.
+    blocks_.block_size = options_.block_size;
+    if (blocks_.block_size == 0) blocks_.block_size = blocks_.sketched ? 64 : 256;
+    for (std::int64_t s = 0; s < stored_.rows; s += blocks_.block_size) {
+      blocks_.offsets.push_back(s);
+    }
+    blocks_.offsets.push_back(stored_.rows);
+    if (!all_finite()) return;
     blocks_.directions = leading_directions(stored_, count, options_.seed, executor_);
     if (blocks_.directions.count > 0) {
       make_sketches();
@@ -238,7 +237,7 @@ class Builder {
   /// `first` if the whole fits a block.
   std::int64_t split(std::int64_t first, std::int64_t end) {
     const std::int64_t count = end - first;
-    if (count <= options_.block_size) return first;
+    if (count <= blocks_.block_size) return first;
     const std::int64_t length = blocks_.directions.count + 1;
     const auto value = [&](std::int64_t row, std::int64_t k) {
       return static_cast<double>(blocks_.sketches[index(row * length + k)]);

@@ -29,6 +29,7 @@ struct Directions {
 Directions leading_directions(const PatternView& patterns, std::int64_t count, std::uint64_t seed,
                               Executor& executor);
 
+/// Where a pattern is not finite there are no summaries: num_blocks() is 0.
 template <class T>
 struct PrunedBlocks {
   PatternView original;
@@ -37,7 +38,6 @@ struct PrunedBlocks {
   std::vector<std::int64_t> order;    ///< row i of `stored` is row order[i]; empty: the same
   std::vector<std::int64_t> offsets;  ///< [num_blocks + 1]
   std::int64_t block_size = 0;        ///< no block has more patterns
-  bool finite = true;                 ///< all patterns are; the rest is empty if not
   double norm_max = 0;                ///< >= |x|
 
   bool sketched = false;  ///< blocks are summed up by their sketches, not by their patterns

@@ -14,9 +14,9 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// States whose centroid scores one task computes side by side.
 constexpr std::int64_t kGroup = 4;
-/// Where more than 1 / kWorth of the patterns have to be visited, all are: a block with few states
-/// costs several times as much a pattern as all patterns with all states.
-constexpr std::int64_t kWorth = 16;
+/// Where more than 1 / kWorth of the patterns have to be visited, all are: a pattern that one state
+/// visits costs some 25 times as much as one that 64 states do.
+constexpr std::int64_t kWorth = 32;
 /// The same for blocks whose sketches are yet to tell which of their patterns must be visited.
 constexpr std::int64_t kWorthSketches = 3;
 /// Numbers that are gathered for one call.

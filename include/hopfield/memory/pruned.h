@@ -24,7 +24,7 @@ enum class BlockOrder : std::uint8_t {
 
 struct PrunedPatternsOptions {
   BlockOrder order = BlockOrder::kAlike;
-  std::int64_t block_size = 64;  ///< patterns a block at most, >= 1
+  std::int64_t block_size = 0;  ///< patterns a block at most; 0: 64, or 256 without sketches
   /// Directions that a sketch of a pattern keeps, besides the length of what they leave over; cut
   /// to the depth. Negative: depth / 16, from 4 to 48, or no sketches where they would cost too
   /// much (depth < 160 or so). 0: none (needs kKept).
@@ -39,7 +39,7 @@ struct PrunedPatternsOptions {
 /// Types    T = double for f64 patterns, float for all others.
 /// Owner    `stored` must stay alive and unchanged. Beside it: S (num_directions + 1) numbers for
 ///          the sketches and, with kAlike, a copy of the patterns.
-/// Errors   kInvalidArgument (several heads, block_size < 1, kAlike with 0 directions, wrong T).
+/// Errors   kInvalidArgument (several heads, block_size < 0, kAlike with 0 directions, wrong T).
 /// Threads  const after construction. Copies share the blocks. Same bits for any executor.
 template <class T>
 class PrunedPatterns {
