@@ -84,8 +84,9 @@ struct PrunedAssociation {
 ///          out into account; on the visited patterns the results err as those of `associate` do.
 ///          lse_bound may be large where tolerance is not small against the largest norm.
 ///          Same bits for any executor and any batch neighbours.
-/// Costs    where nothing can be left out, little more than `associate` (docs/math/pruning.md says
-///          how much). Memory O(num_blocks) numbers for each of some 100 states at a time.
+/// Costs    where bounds are computed and fail, up to 1.3 times `associate`
+///          (docs/results/pruning.md). Memory O(num_blocks) numbers for each of some 100 states at a
+///          time, and the patterns that they visit.
 /// Errors   kInvalidArgument (depths or types differ, several heads, beta not finite, tolerance
 ///          negative or NaN); kUnsupported.
 template <class T>
