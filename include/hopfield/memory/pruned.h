@@ -85,8 +85,8 @@ struct PrunedAssociation {
 ///          lse_bound may be large where tolerance is not small against the largest norm.
 ///          Same bits for any executor and any batch neighbours.
 /// Costs    where bounds are computed and fail, up to 1.3 times `associate`
-///          (docs/results/pruning.md). Memory O(num_blocks) numbers for each of some 100 states at a
-///          time, and the patterns that they visit.
+///          (docs/results/pruning.md). Memory O(num_blocks) numbers for each of some 100 states at
+///          a time, and the patterns that they visit.
 /// Errors   kInvalidArgument (depths or types differ, several heads, beta not finite, tolerance
 ///          negative or NaN); kUnsupported.
 template <class T>
