@@ -6,7 +6,7 @@ BUILD := build
 # `make build CCACHE=1` compiles through ccache: a gain for rebuilds, a loss for the first build.
 LAUNCHER := $(if $(CCACHE),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := npy csv fvecs safetensors memory memory_log metadata
+FUZZ_TARGETS := npy csv fvecs idx safetensors memory memory_log metadata
 # Warnings are errors in CI only, and in the release build only: sanitizers make the compiler warn falsely.
 WERROR := $(if $(CI),-DHOPFIELD_WERROR=ON)
 export CCACHE_SLOPPINESS := pch_defines,time_macros
