@@ -177,7 +177,7 @@ class Bench:
             self.add(row.name, [scale * t / o for o, t in zip(ours, theirs)], row.goal,
                      ours_seconds=statistics.median(ours), rival_seconds=statistics.median(theirs),
                      ours_threads=our_threads, rival_threads=their_threads)
-        if any(self.wants(THREADS) and case == THREADS.split(":")[0] for _ in (0,)) and self.cores > 1:
+        if case == THREADS.split(":")[0] and self.wants(THREADS) and self.cores > 1:
             one, two = seconds.get(("hopfield", 1)), seconds.get(("hopfield", self.cores))
             if one and two:
                 self.add(THREADS, [a / b for a, b in zip(one, two)], 1.8 / 2 * self.cores,
@@ -289,6 +289,19 @@ class Bench:
         return {"machine": machine, "rounds": self.arguments.rounds, "minutes": minutes, "rows": self.rows}
 
 
+def markdown(results):
+    """The table of docs/performance.md."""
+    lines = ["| case: rival or limit | ratio | middle half | goal | |", "|---|---|---|---|---|"]
+    for row in results["rows"]:
+        if "skipped" in row:
+            lines.append(f"| {row['name']} | - | - | - | skipped: {row['skipped']} |")
+            continue
+        low, high = row["spread"]
+        verdict = "" if row["met"] is None else "met" if row["met"] else "**missed**"
+        lines.append(f"| {row['name']} | {row['ratio']:.2f} | {low:.2f} to {high:.2f} | {'-' if row['goal'] is None else row['goal']} | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
 def write_whole(path, text):
     """Under its name complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -321,7 +334,8 @@ def main():
         shutil.rmtree(folder)
     out = Path(arguments.out or Path(arguments.build) / "bench" / "results.json")
     write_whole(out, json.dumps(results, indent=1) + "\n")
-    print(f"written: {out}")
+    write_whole(out.with_suffix(".md"), markdown(results))
+    print(f"written: {out} and {out.with_suffix('.md')}")
 
 
 if __name__ == "__main__":
