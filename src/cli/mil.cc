@@ -13,8 +13,8 @@
 #include "cli/nouns.h"
 #include "hopfield/apps/mil/bags.h"
 #include "hopfield/apps/mil/cv.h"
+#include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/folds.h"
-#include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/options.h"
 #include "hopfield/apps/mil/report.h"
 #include "hopfield/apps/mil/saved_model.h"
@@ -29,7 +29,7 @@ namespace {
 struct DataArguments {
   std::string path, offsets, labels;
   mil::CsvBagOptions csv;
-  std::string label_column, instance_column;
+  std::string label_column, instance_column, target;
 
   std::vector<std::string> files() const {
     std::vector<std::string> out = {path};
@@ -51,7 +51,7 @@ void add_data_arguments(CLI::App& command, DataArguments& data) {
   };
   add("--bag-column", data.csv.bag_column, "Column that names the bag")->capture_default_str();
   add("--label-column", data.label_column,
-      "Column with the bag's label, 0 or 1 (default: label, if there is one)");
+      "Column with the bag's label (default: label, if there is one)");
   add("--instance-column", data.instance_column,
       "Column that names the instance (default: instance_id, if there is one)");
   command
@@ -65,7 +65,16 @@ void add_data_arguments(CLI::App& command, DataArguments& data) {
   command.add_flag("--sort-bags", data.csv.sort_bags, "Gather bags whose rows are apart")
       ->group(group);
   add("--offsets", data.offsets, "NPY, [bags + 1]: where each bag begins in DATA.npy");
-  add("--labels", data.labels, "NPY, [bags]: labels 0 or 1");
+  add("--labels", data.labels, "NPY, [bags]: labels");
+}
+
+void add_target(CLI::App& command, DataArguments& data) {
+  command
+      .add_option(
+          "--target", data.target,
+          "What labels are: binary, classes or regression (default: 0 and 1 are binary, text "
+          "and up to 20 different whole numbers are classes, other numbers a regression)")
+      ->group("Data");
 }
 
 bool is_npy(const std::string& path) {
@@ -73,14 +82,18 @@ bool is_npy(const std::string& path) {
 }
 
 mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nullptr) {
+  mil::LabelOptions labels;
+  if (!data.target.empty()) labels.target = mil::parse_target(data.target);
+  if (model != nullptr) labels.scheme = model->scheme();
   if (is_npy(data.path)) {
     require(!data.offsets.empty(), "--offsets",
             "expected the NPY file with the bags' offsets, got none");
-    return mil::read_npy_bags(data.path, data.offsets, data.labels);
+    return mil::read_npy_bags(data.path, data.offsets, data.labels, labels);
   }
   require(data.offsets.empty() && data.labels.empty(), "mil",
           "expected --offsets and --labels with a .npy file only, got " + data.path);
   mil::CsvBagOptions csv = data.csv;
+  csv.labels = labels;
   if (!data.label_column.empty()) csv.label_column = data.label_column;
   if (!data.instance_column.empty()) csv.instance_column = data.instance_column;
   // A model knows the names of its features; other columns of the table do not matter.
@@ -88,16 +101,33 @@ mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nu
   return mil::read_csv_bags(data.path, csv);
 }
 
+/// Bags to learn from; says what their labels were taken for, unless they are 0 and 1 or the user
+/// has said it.
+mil::Bags read_labelled_bags(const DataArguments& data) {
+  mil::Bags bags = read_bags(data);
+  if (data.target.empty() && bags.has_labels() && bags.scheme != mil::LabelScheme{}) {
+    note("labels are taken as " + mil::label_text(bags.scheme) + "; --target says otherwise");
+  }
+  return bags;
+}
+
 /// The network and its training, as text where the library wants an enumeration.
 struct ModelArguments {
   mil::ModelOptions model;
   mil::TrainOptions train;
   std::string pooling, scale;
+  std::vector<std::string> class_weights = {"none"};
 
   /// The options as given.
   void settle() {
     model.pooling = mil::parse_pooling(pooling);
     model.input_code = mil::parse_input_code(scale);
+    train.class_weights.balanced = class_weights == std::vector<std::string>{"balanced"};
+    if (!train.class_weights.balanced && class_weights != std::vector<std::string>{"none"}) {
+      for (const std::string& weight : class_weights) {
+        train.class_weights.weights.push_back(parse_number("--class-weights", weight));
+      }
+    }
     if (model.embedding == std::vector<std::int64_t>{0}) model.embedding.clear();
     mil::check_options(model);
     mil::check_options(train);
@@ -142,6 +172,9 @@ void add_training_options(CLI::App& command, ModelArguments& arguments) {
       "Epochs without a better smoothed validation AUC; 0: never stop early");
   add("--bag-dropout", train.bag_dropout, "Chance of an instance to be left out in a step");
   add("--members", train.members, "Networks whose scores are averaged");
+  add("--class-weights", arguments.class_weights,
+      "balanced, none, or one number a class in their order (numbers by value, then names)")
+      ->delimiter(',');
 }
 
 /// The command line as one would type it again.
@@ -213,7 +246,7 @@ std::vector<mil::Repetition> repetitions_of(const CvArguments& arguments, const 
   for (std::int64_t r = 0; r < arguments.num_repetitions; ++r) {
     std::string name = "own";
     name += std::to_string(r);
-    out.push_back(mil::stratified_folds(bags.labels, static_cast<int>(arguments.num_folds),
+    out.push_back(mil::stratified_folds(bags, static_cast<int>(arguments.num_folds),
                                         arguments.seed + static_cast<std::uint64_t>(r),
                                         std::move(name)));
   }
@@ -236,7 +269,7 @@ int run_cv(const Context& context, CvArguments& arguments, const std::string& co
   check_output(arguments.json, inputs);
   check_output(arguments.report, inputs);
 
-  const mil::Bags bags = read_bags(arguments.data);
+  const mil::Bags bags = read_labelled_bags(arguments.data);
   const std::vector<mil::Repetition> repetitions = repetitions_of(arguments, bags);
   std::shared_ptr<Progress> line;
   const mil::CvResult result = mil::cross_validate(bags, repetitions, options,
@@ -260,6 +293,7 @@ void add_cv(CLI::App& noun, Context& context) {
       });
   *handle = &command;
   add_data_arguments(command, arguments->data);
+  add_target(command, arguments->data);
   command.add_option("--folds", arguments->folds,
                      "CSV with the bag column and one column a repetition: the bag's test fold");
   command
@@ -307,7 +341,7 @@ int run_fit(const Context& context, FitArguments& arguments) {
       arguments.checkpoint.empty() ? arguments.output + ".checkpoint" : arguments.checkpoint;
   check_new_output(arguments.output, arguments.data.files(), arguments.force);
   check_output(options.checkpoint_path, arguments.data.files());
-  const mil::Bags bags = read_bags(arguments.data);
+  const mil::Bags bags = read_labelled_bags(arguments.data);
   std::shared_ptr<Progress> line;
   const mil::FitResult result = mil::fit(bags, options, control_of(context, line, "epochs"));
   line.reset();
@@ -315,14 +349,14 @@ int run_fit(const Context& context, FitArguments& arguments) {
   std::error_code ignored;
   std::filesystem::remove(options.checkpoint_path, ignored);
   const mil::StoredBags* stored = result.model.stored_bags();
+  const std::string figure =
+      "; " + mil::main_title(bags.scheme.target) + " " + report::fixed(result.validation_auc, 3);
   std::cout << (stored != nullptr ? "stored " : "trained on ") << result.num_training << " bags";
   if (stored != nullptr) {
-    std::cout << "; AUC " << report::fixed(result.validation_auc, 3)
-              << ", each bag scored by the others\nsimilarities: " << stored->text();
+    std::cout << figure << ", each bag scored by the others\nsimilarities: " << stored->text();
   }
   if (result.num_validation > 0) {
-    std::cout << "; AUC " << report::fixed(result.validation_auc, 3) << " on "
-              << result.num_validation << " validation bags at epoch "
+    std::cout << figure << " on " << result.num_validation << " validation bags at epoch "
               << report::general(result.best_epoch) << ", which was kept";
   }
   std::cout << "\nsaved " << arguments.output << " (" << result.model.num_parameters()
@@ -338,6 +372,7 @@ void add_fit(CLI::App& noun, Context& context) {
                   {"hopfield mil fit examples/mil.csv -o mil-model.safetensors --seed 1"},
                   [&context, arguments] { return run_fit(context, *arguments); });
   add_data_arguments(command, arguments->data);
+  add_target(command, arguments->data);
   command.add_option("-o,--output", arguments->output, "The model, a safetensors file")->required();
   command.add_option("--seed", arguments->options.seed, "Of weights, order and validation bags")
       ->capture_default_str();
@@ -359,7 +394,7 @@ void add_fit(CLI::App& noun, Context& context) {
 struct UseArguments {
   std::string model;
   DataArguments data;
-  std::string output = "-", json;
+  std::string output = "-", json, class_name;
   std::vector<std::string> bags;
   std::int64_t top = 3;
 };
@@ -372,8 +407,13 @@ int run_predict(const UseArguments& arguments) {
   const mil::SavedModel model = mil::SavedModel::load(arguments.model);
   const mil::Bags bags = read_bags(arguments.data, &model);
   const std::vector<double> scores = model.predict(bags);
-  if (arguments.json != "-") write_text(arguments.output, mil::predictions_csv(bags, scores));
-  if (!arguments.json.empty()) write_text(arguments.json, mil::predictions_json(bags, scores));
+  const mil::LabelScheme& scheme = model.scheme();
+  if (arguments.json != "-") {
+    write_text(arguments.output, mil::predictions_csv(bags, scores, scheme));
+  }
+  if (!arguments.json.empty()) {
+    write_text(arguments.json, mil::predictions_json(bags, scores, scheme));
+  }
   return kOk;
 }
 
@@ -404,6 +444,18 @@ mil::Bags chosen_bags(const mil::Bags& bags, const std::vector<std::string>& nam
   return mil::select_bags(bags, which);
 }
 
+/// The score to explain; -1: of several classes the greatest.
+std::int64_t chosen_output(const mil::LabelScheme& scheme, const std::string& class_name) {
+  if (class_name.empty()) return -1;
+  require(scheme.target == mil::Target::kClasses, "--class",
+          "expected a model of three or more classes, got one of " + mil::label_text(scheme));
+  const auto found =
+      std::find(scheme.class_names.begin(), scheme.class_names.end(), mil::label_name(class_name));
+  require(found != scheme.class_names.end(), "--class",
+          "expected one of " + mil::label_text(scheme) + ", got '" + class_name + "'");
+  return found - scheme.class_names.begin();
+}
+
 int run_explain(const UseArguments& arguments) {
   std::vector<std::string> inputs = arguments.data.files();
   inputs.push_back(arguments.model);
@@ -411,24 +463,32 @@ int run_explain(const UseArguments& arguments) {
   check_output(arguments.json, inputs);
   const mil::SavedModel model = mil::SavedModel::load(arguments.model);
   const mil::Bags bags = chosen_bags(read_bags(arguments.data, &model), arguments.bags);
-  const std::vector<mil::BagExplanation> explanations = model.explain(bags);
+  const mil::LabelScheme& scheme = model.scheme();
+  const std::vector<mil::BagExplanation> explanations =
+      model.explain(bags, chosen_output(scheme, arguments.class_name));
   const std::vector<std::string> names = model.weight_names();
   if (!arguments.output.empty()) {
-    write_text(arguments.output, mil::explanations_csv(bags, explanations, names, arguments.top));
+    write_text(arguments.output,
+               mil::explanations_csv(bags, explanations, names, arguments.top, scheme));
   }
   if (!arguments.json.empty()) {
-    write_text(arguments.json, mil::explanations_json(bags, explanations, names, arguments.top));
+    write_text(arguments.json,
+               mil::explanations_json(bags, explanations, names, arguments.top, scheme));
   }
   if (arguments.output != "-" && arguments.json != "-") {
     std::cout
-        << mil::explanations_text(bags, explanations, arguments.top)
-        << (model.stored_bags() != nullptr
-                ? "\neffect: score less the score of the bag without the instance; weight: size of "
-                  "the effect as a share of all; "
+        << mil::explanations_text(bags, explanations, arguments.top, scheme)
+        << (names.empty()
+                ? "\nweight: size of the effect as a share of all; "
                 : "\nweight: mean association of the instance with the pooling patterns of all "
                   "heads; ")
-        << "even share: 1 / bag size;\nalone: score of a bag that held only this instance. "
-           "Scores are logits, > 0 is positive.\n";
+        << "even share: 1 / bag size;\nalone: score of a bag that held only this instance; effect: "
+           "score less the score of the bag without it.\n"
+        << (scheme.target == mil::Target::kBinary
+                ? "Scores are logits, > 0 is " + scheme.class_names[1] + ".\n"
+            : scheme.target == mil::Target::kClasses
+                ? "Softmax over the scores of all classes gives their probabilities.\n"
+                : "Scores are estimates of the label.\n");
   }
   return kOk;
 }
@@ -446,6 +506,8 @@ void add_explain(CLI::App& noun, Context& context) {
   add_data_arguments(command, arguments->data);
   command.add_option("--bags", arguments->bags, "Only these bags, separated by commas")
       ->delimiter(',');
+  command.add_option("--class", arguments->class_name,
+                     "Of several classes: explain its score, not that of the predicted class");
   add_whole_number(command, "--top", arguments->top, "Instances a bag to show; 0: all", 0);
   command.add_option("-o,--output", arguments->output,
                      "CSV with one row an instance and a column a head; -: instead of the table");

@@ -218,7 +218,7 @@ class Mistakes(MilTest):
         self.change(2, 4, "")
         refuse(3, r"line 3, column 'y'")
         self.change(2, 2, "3")
-        refuse(3, r"line 3, column 'label'.*0 or 1")
+        refuse(3, r"line 3, column 'label'.*whole bag")
         self.change(2, 2, "1")
         refuse(3, r"line 3, column 'label'.*whole bag")
         self.change(2, 0, "b5")
@@ -355,6 +355,84 @@ class FitPredictExplain(MilTest):
                 self.assertLessEqual(len(line), 100, line)
             for example in self.examples_of("mil", command):
                 self.expect(0, *example)
+
+
+    def test_models_of_format_version_1_still_load(self):
+        # Written by hopfield at commit 8458885: mil fit examples/mil.csv -o model_v1.safetensors
+        # --embedding 4 --heads 2 --head-size 2 --beta 0,1 --hidden 0 --levels 2 --epochs 3 --seed 1
+        self.write("m.safetensors", (pathlib.Path(__file__).parent / "mil_model_v1.safetensors").read_bytes())
+        metadata, _ = read_safetensors(self.folder / "m.safetensors")
+        self.assertEqual(metadata["version"], "1")
+        scores = self.predict(data=str(ROOT / "examples" / "mil.csv"))
+        for bag, score in [("b001", -0.05038255825638771), ("b002", -0.3701661229133606),
+                           ("b003", -0.2234489619731903), ("b004", -0.3348660469055176)]:
+            self.assertAlmostEqual(scores[bag], score, places=6)  # f32 sums, other instruction sets
+
+
+class OtherLabels(MilTest):
+    def setUp(self):
+        super().setUp()
+        self.classes = [self.rows[0]]
+        self.numbers = [self.rows[0]]
+        for row in self.rows[1:]:
+            bag = int(row[0][1:])
+            shift = 4 if row[1] == "1" else 0
+            x = [round(float(cell) + (shift if f == bag % 3 else 0), 3) for f, cell in enumerate(row[3:])]
+            cells = [str(value) for value in x]
+            self.classes.append(row[:2] + [("ant", "bee", "cat")[bag % 3]] + cells)
+            self.numbers.append(row[:2] + [str(bag + 0.5)] + cells)
+        self.write("classes.csv", csv_text(self.classes))
+        self.write("numbers.csv", csv_text(self.numbers))
+
+    def test_classes_are_found_and_used_in_all_commands(self):
+        result = self.cv("--num-folds", "3", "--json", "r.json", "--report", "r.html", "--baselines", "stored_bags",
+                         data="classes.csv", error=r"labels are taken as 3 classes: ant, bee, cat;.*--target")
+        for text in ("macro AUC", "balanced accuracy", "predicted bee"):
+            self.assertIn(text, result.stdout)
+        document = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual((document["target"], document["classes"]), ("classes", ["ant", "bee", "cat"]))
+        self.assertEqual(sum(document["confusion"]), 24)
+        for model in ("hopfield", "stored-bags"):
+            self.expect(0, "mil", "fit", "classes.csv", "-o", "m.safetensors", "--model", model, "--force",
+                        "--num-folds", "3", "--epochs", "4", *QUICK, "--class-weights", "balanced",
+                        "--target", "classes")
+            text = self.expect(0, "mil", "predict", "m.safetensors", "classes.csv").stdout
+            for row in csv.DictReader(io.StringIO(text)):
+                scores = {name: float(row["score_" + name]) for name in ("ant", "bee", "cat")}
+                self.assertEqual(row["predicted"], max(scores, key=scores.get))
+                total = sum(math.exp(score) for score in scores.values())
+                self.assertAlmostEqual(float(row["probability"]), math.exp(scores[row["predicted"]]) / total, places=9)
+            text = self.expect(0, "mil", "explain", "m.safetensors", "classes.csv", "--class", "cat", "-o", "-").stdout
+            self.assertEqual({row["class"] for row in csv.DictReader(io.StringIO(text))}, {"cat"})
+        self.expect(2, "mil", "explain", "m.safetensors", "classes.csv", "--class", "dog", error=r"ant, bee, cat, got 'dog'")
+        self.expect(3, "mil", "predict", "m.safetensors", "numbers.csv", error=r"a label of the model")
+
+    def test_numbers_are_found_and_used_in_all_commands(self):
+        result = self.cv("--num-folds", "3", "--json", "r.json", "--report", "r.html", "--baselines", "stored_bags",
+                         data="numbers.csv", error=r"labels are taken as numbers")
+        for text in ("R2", "RMSE", "Spearman"):
+            self.assertIn(text, result.stdout)
+        document = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual(document["target"], "regression")
+        self.assertEqual(set(document["figures"]), {"rmse", "mae", "spearman"})
+        self.assertNotIn("auc_mean", document)
+        for model in ("hopfield", "stored-bags"):
+            self.expect(0, "mil", "fit", "numbers.csv", "-o", "m.safetensors", "--model", model, "--force",
+                        "--num-folds", "3", "--epochs", "4", *QUICK, "--target", "regression", output=r"R2")
+            text = self.expect(0, "mil", "predict", "m.safetensors", "numbers.csv").stdout
+            self.assertTrue(text.startswith("bag_id,score,label\n"))
+            for score in self.predict(data="numbers.csv").values():
+                self.assertTrue(-30 < score < 54, score)  # in the unit of the labels, 0.5 to 23.5
+        self.cv("--num-folds", "3", "--class-weights", "balanced", data="numbers.csv", status=2, error=r"regression")
+
+    def test_what_the_user_says_counts(self):
+        self.cv("--target", "binary", data="numbers.csv", status=3, error=r"line 2, column 'label'.*0 or 1.*'0\.5'")
+        self.cv("--target", "regression", data="classes.csv", status=3, error=r"line 2.*a number to estimate, got 'ant'")
+        result = self.cv("--num-folds", "3", "--target", "regression", "--baselines", "none", data="d.csv")
+        self.assertIn("R2", result.stdout)
+        self.assertEqual(result.stderr, "")
+        self.cv("--class-weights", "1,2", "--num-folds", "3", data="classes.csv", status=2, error=r"3 classes, got 2")
+        self.cv("--class-weights", "1,x", data="classes.csv", status=2, error=r"--class-weights")
 
 
 class Interrupts(MilTest):

@@ -1,14 +1,17 @@
 #include "hopfield/apps/mil/bags.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "apps/mil/text.h"
 #include "hopfield/base/error.h"
 #include "hopfield/store/csv.h"
 #include "hopfield/store/npy.h"
@@ -16,8 +19,8 @@
 namespace hopfield::mil {
 namespace {
 
-constexpr const char* kReadCsv = "read bags";
-constexpr const char* kReadNpy = "read bags";
+constexpr const char* kReadBags = "read bags";
+constexpr std::size_t kMaxNumberedClasses = 20;
 
 /// Columns of a table by their role.
 struct Roles {
@@ -50,26 +53,104 @@ Roles find_roles(const store::CsvReader& csv, const CsvBagOptions& options) {
   } else {
     for (const std::string& name : options.features) {
       const std::size_t c = csv.column(name);
-      require(!taken.contains(c), kReadCsv,
+      require(!taken.contains(c), kReadBags,
               "expected feature columns, got '" + name +
                   "', which is the bag, label or instance column, ignored, or named twice");
       taken.insert(c);
       roles.features.push_back(c);
     }
   }
-  require(!roles.features.empty(), kReadCsv,
+  require(!roles.features.empty(), kReadBags,
           "expected at least one feature column in " + csv.path() + ", got none");
   return roles;
 }
 
-/// A label cell as 0 or 1; "1.0" and "0.0" count, too.
-int parse_label(const store::CsvReader& csv, std::size_t column) {
-  const double value = csv.number(column);
-  if (value != 0 && value != 1) {
-    fail(ErrorCode::kCorruptData, kReadCsv,
-         csv.where(column) + ": expected the label 0 or 1, got " + std::string(csv.text(column)));
+std::optional<double> parse_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
+    return std::nullopt;
   }
-  return value == 1 ? 1 : 0;
+  return value;
+}
+
+/// The labels of all bags as text, see label_name, and where they stand.
+struct LabelCells {
+  std::vector<std::string> names, places;  ///< [num_bags]
+
+  [[noreturn]] void refuse(std::size_t bag, const std::string& expected) const {
+    fail(ErrorCode::kCorruptData, kReadBags,
+         places[bag] + ": expected " + expected + ", got '" + names[bag] + "'");
+  }
+};
+
+/// Different names, numbers by value and before text.
+std::vector<std::string> distinct_names(const std::vector<std::string>& names) {
+  std::vector<std::pair<std::optional<double>, std::string>> keys;
+  for (const std::string& name : names) keys.emplace_back(parse_number(name), name);
+  std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) {
+    if (a.first.has_value() != b.first.has_value()) return a.first.has_value();
+    return a < b;
+  });
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  std::vector<std::string> out;
+  for (auto& key : keys) out.push_back(std::move(key.second));
+  return out;
+}
+
+/// What the labels mean if nobody says it, see LabelOptions.
+Target detect_target(const std::vector<std::string>& distinct) {
+  bool whole = true;
+  for (const std::string& name : distinct) {
+    const std::optional<double> value = parse_number(name);
+    if (!value) return Target::kClasses;
+    whole = whole && *value == std::floor(*value);
+  }
+  return whole && distinct.size() <= kMaxNumberedClasses ? Target::kClasses : Target::kRegression;
+}
+
+LabelScheme find_scheme(const LabelCells& cells, const LabelOptions& options) {
+  if (options.scheme) return *options.scheme;
+  std::vector<std::string> distinct = distinct_names(cells.names);
+  const Target target = options.target.value_or(detect_target(distinct));
+  if (target == Target::kRegression) return {target, {}};
+  const std::vector<std::string> plain = {"0", "1"};
+  if (std::includes(plain.begin(), plain.end(), distinct.begin(), distinct.end())) return {};
+  for (std::size_t b = 0; target == Target::kBinary && b < cells.names.size(); ++b) {
+    // Other numbers than 0 and 1 are mistakes; any two names are fine.
+    const auto end = distinct.begin() + std::min<std::ptrdiff_t>(2, std::ssize(distinct));
+    const bool known = parse_number(cells.names[b])
+                           ? cells.names[b] == "0" || cells.names[b] == "1"
+                           : std::find(distinct.begin(), end, cells.names[b]) != end;
+    if (!known) cells.refuse(b, "the label 0 or 1, or one of two names");
+  }
+  const Target settled = distinct.size() == 2 ? Target::kBinary : Target::kClasses;
+  return {settled, std::move(distinct)};
+}
+
+/// Puts the labels into the bags.
+void settle_labels(Bags& bags, const LabelCells& cells, const LabelOptions& options) {
+  bags.scheme = find_scheme(cells, options);
+  const std::vector<std::string>& classes = bags.scheme.class_names;
+  for (std::size_t b = 0; b < cells.names.size(); ++b) {
+    if (bags.scheme.target == Target::kRegression) {
+      const std::optional<double> value = parse_number(cells.names[b]);
+      if (!value) cells.refuse(b, "a number to estimate");
+      bags.numbers.push_back(*value);
+      continue;
+    }
+    const auto found = std::find(classes.begin(), classes.end(), cells.names[b]);
+    if (found == classes.end())
+      cells.refuse(b, "a label of the model, which has " + label_text(bags.scheme));
+    bags.labels.push_back(static_cast<int>(found - classes.begin()));
+  }
+}
+
+std::string read_label(const store::CsvReader& csv, std::size_t column) {
+  if (csv.text(column).empty()) {
+    fail(ErrorCode::kCorruptData, kReadBags, csv.where(column) + ": expected a label, got nothing");
+  }
+  return label_name(csv.text(column));
 }
 
 /// Puts the rows of each bag together, bags in the order of their first row; `bag_of` [instances].
@@ -103,7 +184,7 @@ void settle_instance_ids(Bags& bags, bool named) {
       if (!named) {
         id = std::to_string(i + 1);
       } else if (!seen.insert(id).second) {
-        fail(ErrorCode::kCorruptData, kReadCsv,
+        fail(ErrorCode::kCorruptData, kReadBags,
              "expected distinct instances in each bag of " + bags.origin + ", got instance '" + id +
                  "' twice in bag '" + bags.bag_ids[static_cast<std::size_t>(b)] + "'");
       }
@@ -112,6 +193,24 @@ void settle_instance_ids(Bags& bags, bool named) {
 }
 
 }  // namespace
+
+std::string label_name(std::string_view text) {
+  const std::optional<double> number = parse_number(text);
+  return number ? exact(*number == 0 ? 0.0 : *number) : std::string(text);
+}
+
+std::string label_text(const LabelScheme& scheme) {
+  if (scheme.target == Target::kRegression) return "numbers";
+  std::string names;
+  for (const std::string& name : scheme.class_names) names += (names.empty() ? "" : ", ") + name;
+  return std::to_string(scheme.num_classes()) + " classes: " + names;
+}
+
+std::string Bags::label_text(std::int64_t bag) const {
+  const auto b = static_cast<std::size_t>(bag);
+  if (!numbers.empty()) return exact(numbers[b]);
+  return scheme.class_names[static_cast<std::size_t>(labels[b])];
+}
 
 Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
   store::CsvReader csv(path);
@@ -124,10 +223,11 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
   std::unordered_map<std::string, std::size_t> number_of_bag;
   std::vector<std::int64_t> last_line;  // of each bag, for messages
   std::vector<std::size_t> bag_of;      // of each row
+  LabelCells labels;
   while (csv.next()) {
     const std::string bag_id(csv.text(roles.bag));
     if (bag_id.empty()) {
-      fail(ErrorCode::kCorruptData, kReadCsv,
+      fail(ErrorCode::kCorruptData, kReadBags,
            csv.where(roles.bag) + ": expected a bag, got nothing");
     }
     const auto [entry, is_new] = number_of_bag.try_emplace(bag_id, bags.bag_ids.size());
@@ -135,18 +235,21 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
     if (is_new) {
       bags.bag_ids.push_back(bag_id);
       last_line.push_back(csv.line());
-      if (roles.label) bags.labels.push_back(parse_label(csv, *roles.label));
+      if (roles.label) {
+        labels.names.push_back(read_label(csv, *roles.label));
+        labels.places.push_back(csv.where(*roles.label));
+      }
     } else {
       if (!options.sort_bags && bag_of.back() != bag) {
-        fail(ErrorCode::kCorruptData, kReadCsv,
+        fail(ErrorCode::kCorruptData, kReadBags,
              csv.where(roles.bag) + ": expected the rows of a bag together, got bag '" + bag_id +
                  "' again, which was left after line " + std::to_string(last_line[bag]) +
                  "; sort the rows by bag, or use --sort-bags");
       }
       last_line[bag] = csv.line();
-      if (roles.label && parse_label(csv, *roles.label) != bags.labels[bag]) {
-        fail(ErrorCode::kCorruptData, kReadCsv,
-             csv.where(*roles.label) + ": expected the label " + std::to_string(bags.labels[bag]) +
+      if (roles.label && read_label(csv, *roles.label) != labels.names[bag]) {
+        fail(ErrorCode::kCorruptData, kReadBags,
+             csv.where(*roles.label) + ": expected the label " + labels.names[bag] +
                  " of the earlier rows of bag '" + bag_id + "', got " +
                  std::string(csv.text(*roles.label)) + "; a label belongs to the whole bag");
       }
@@ -156,7 +259,7 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
     for (const std::size_t c : roles.features) {
       const auto value = static_cast<float>(csv.number(c));
       if (!std::isfinite(value)) {
-        fail(ErrorCode::kCorruptData, kReadCsv,
+        fail(ErrorCode::kCorruptData, kReadBags,
              csv.where(c) + ": expected a number that fits 32-bit floating point, got " +
                  std::string(csv.text(c)));
       }
@@ -164,8 +267,9 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
     }
   }
   if (bags.bag_ids.empty()) {
-    fail(ErrorCode::kCorruptData, kReadCsv, "expected rows in " + path + ", got the header alone");
+    fail(ErrorCode::kCorruptData, kReadBags, "expected rows in " + path + ", got the header alone");
   }
+  settle_labels(bags, labels, options.labels);
   gather_rows(bags, bag_of);
   settle_instance_ids(bags, roles.instance.has_value());
   return bags;
@@ -176,20 +280,20 @@ namespace {
 std::vector<std::int64_t> read_npy_offsets(const std::string& path, std::int64_t num_instances) {
   const store::NpyFile file(path);
   if (file.shape().size() != 1 || file.shape()[0] < 2) {
-    fail(ErrorCode::kCorruptData, kReadNpy,
+    fail(ErrorCode::kCorruptData, kReadBags,
          "expected offsets of shape [bags + 1] in " + path + ", got " +
              store::shape_text(file.shape()));
   }
   std::vector<std::int64_t> offsets = file.read<std::int64_t>();
   if (offsets.front() != 0 || offsets.back() != num_instances) {
-    fail(ErrorCode::kCorruptData, kReadNpy,
+    fail(ErrorCode::kCorruptData, kReadBags,
          "expected offsets from 0 to the number of instances, " + std::to_string(num_instances) +
              ", in " + path + ", got " + std::to_string(offsets.front()) + " to " +
              std::to_string(offsets.back()));
   }
   for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
     if (offsets[b + 1] <= offsets[b]) {
-      fail(ErrorCode::kCorruptData, kReadNpy,
+      fail(ErrorCode::kCorruptData, kReadBags,
            "expected at least one instance in every bag, got offsets " +
                std::to_string(offsets[b]) + ", " + std::to_string(offsets[b + 1]) + " for bag " +
                std::to_string(b + 1) + " in " + path + "; leave out bags without instances");
@@ -198,21 +302,18 @@ std::vector<std::int64_t> read_npy_offsets(const std::string& path, std::int64_t
   return offsets;
 }
 
-std::vector<int> read_npy_labels(const std::string& path, std::size_t num_bags) {
+LabelCells read_npy_labels(const std::string& path, std::size_t num_bags) {
   const store::NpyFile file(path);
   if (file.shape().size() != 1 || file.shape()[0] != static_cast<std::int64_t>(num_bags)) {
-    fail(ErrorCode::kCorruptData, kReadNpy,
+    fail(ErrorCode::kCorruptData, kReadBags,
          "expected labels of shape [" + std::to_string(num_bags) + "] in " + path + ", got " +
              store::shape_text(file.shape()));
   }
-  std::vector<int> labels;
+  LabelCells labels;
   for (const double label : file.read<double>()) {
-    if (label != 0 && label != 1) {
-      fail(ErrorCode::kCorruptData, kReadNpy,
-           "expected labels 0 or 1 in " + path + ", got " + std::to_string(label) + " for bag " +
-               std::to_string(labels.size() + 1));
-    }
-    labels.push_back(label == 1 ? 1 : 0);
+    labels.names.push_back(label_name(exact(label)));
+    labels.places.push_back(path + ", bag " + std::to_string(labels.names.size()));
+    if (!std::isfinite(label)) labels.refuse(labels.names.size() - 1, "a finite label");
   }
   return labels;
 }
@@ -220,10 +321,10 @@ std::vector<int> read_npy_labels(const std::string& path, std::size_t num_bags) 
 }  // namespace
 
 Bags read_npy_bags(const std::string& values_path, const std::string& offsets_path,
-                   const std::string& labels_path) {
+                   const std::string& labels_path, const LabelOptions& labels) {
   const store::NpyFile file(values_path);
   if (file.shape().size() != 2 || file.shape()[0] < 1 || file.shape()[1] < 1) {
-    fail(ErrorCode::kCorruptData, kReadNpy,
+    fail(ErrorCode::kCorruptData, kReadBags,
          "expected values of shape [instances, features] in " + values_path + ", got " +
              store::shape_text(file.shape()));
   }
@@ -234,14 +335,14 @@ Bags read_npy_bags(const std::string& values_path, const std::string& offsets_pa
   for (std::size_t i = 0; i < bags.values.size(); ++i) {
     if (!std::isfinite(bags.values[i])) {
       const auto d = static_cast<std::size_t>(bags.num_features);
-      fail(ErrorCode::kCorruptData, kReadNpy,
+      fail(ErrorCode::kCorruptData, kReadBags,
            "expected finite numbers in " + values_path + ", got " + std::to_string(bags.values[i]) +
                " in row " + std::to_string(i / d + 1) + ", column " + std::to_string(i % d + 1));
     }
   }
   bags.offsets = read_npy_offsets(offsets_path, file.shape()[0]);
   const std::size_t num_bags = bags.offsets.size() - 1;
-  if (!labels_path.empty()) bags.labels = read_npy_labels(labels_path, num_bags);
+  if (!labels_path.empty()) settle_labels(bags, read_npy_labels(labels_path, num_bags), labels);
   for (std::size_t b = 0; b < num_bags; ++b) bags.bag_ids.push_back(std::to_string(b + 1));
   bags.instance_ids.resize(static_cast<std::size_t>(bags.num_instances()));
   settle_instance_ids(bags, false);
@@ -255,6 +356,7 @@ Bags select_bags(const Bags& bags, std::span<const std::int64_t> which) {
   Bags out;
   out.num_features = bags.num_features;
   out.feature_names = bags.feature_names;
+  out.scheme = bags.scheme;
   out.origin = bags.origin;
   out.offsets.push_back(0);
   const auto d = static_cast<std::ptrdiff_t>(bags.num_features);
@@ -272,6 +374,7 @@ Bags select_bags(const Bags& bags, std::span<const std::int64_t> which) {
     out.offsets.push_back(out.offsets.back() + (end - begin));
     out.bag_ids.push_back(bags.bag_ids[b]);
     if (!bags.labels.empty()) out.labels.push_back(bags.labels[b]);
+    if (!bags.numbers.empty()) out.numbers.push_back(bags.numbers[b]);
   }
   return out;
 }
@@ -294,19 +397,56 @@ void check_bags(const Bags& bags) {
           "expected values [" + std::to_string(bags.num_instances()) + ", " +
               std::to_string(bags.num_features) + "], got " + std::to_string(bags.values.size()) +
               " numbers");
-  require(bags.labels.empty() || bags.labels.size() == num_bags, "bags",
-          "expected one label a bag, got " + std::to_string(bags.labels.size()));
+  for (const std::size_t count : {bags.labels.size(), bags.numbers.size()}) {
+    require(count == 0 || count == num_bags, "bags",
+            "expected one label a bag, got " + std::to_string(count));
+  }
   require(std::all_of(bags.values.begin(), bags.values.end(),
                       [](float value) { return std::isfinite(value); }),
           "bags", "expected finite values, got NaN or infinity");
 }
 
 void check_labels(const Bags& bags) {
-  require(!bags.labels.empty(), "bags",
+  const bool regression = bags.scheme.target == Target::kRegression;
+  require(regression ? !bags.numbers.empty() : !bags.labels.empty(), "bags",
           "expected a label for each bag, got none; name the column with --label-column");
-  for (std::size_t b = 0; b < bags.labels.size(); ++b) {
-    require(bags.labels[b] == 0 || bags.labels[b] == 1, "bags",
-            "expected labels 0 or 1, got " + std::to_string(bags.labels[b]));
+  if (regression) {
+    require(std::all_of(bags.numbers.begin(), bags.numbers.end(),
+                        [](double number) { return std::isfinite(number); }),
+            "bags", "expected finite labels, got NaN or infinity");
+    return;
+  }
+  const std::int64_t num_classes = bags.scheme.num_classes();
+  if (num_classes < 2) {
+    fail(ErrorCode::kCorruptData, "bags",
+         "expected labels of two classes or more in " + bags.origin + ", got " +
+             mil::label_text(bags.scheme));
+  }
+  for (const int label : bags.labels) {
+    require(
+        label >= 0 && label < num_classes, "bags",
+        "expected labels below " + std::to_string(num_classes) + ", got " + std::to_string(label));
+  }
+}
+
+void check_variety(const Bags& bags, const char* op) {
+  if (bags.scheme.target == Target::kRegression) {
+    const bool equal = std::adjacent_find(bags.numbers.begin(), bags.numbers.end(),
+                                          std::not_equal_to<>()) == bags.numbers.end();
+    if (equal) {
+      fail(ErrorCode::kCorruptData, op,
+           "expected training bags with different labels in " + bags.origin + ", got equal ones");
+    }
+    return;
+  }
+  for (std::size_t c = 0; c < bags.scheme.class_names.size(); ++c) {
+    if (std::find(bags.labels.begin(), bags.labels.end(), static_cast<int>(c)) ==
+        bags.labels.end()) {
+      fail(ErrorCode::kCorruptData, op,
+           std::string("expected training bags of ") +
+               (bags.scheme.num_classes() == 2 ? "both" : "all") + " classes in " + bags.origin +
+               ", got none with label " + bags.scheme.class_names[c]);
+    }
   }
 }
 

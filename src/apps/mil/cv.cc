@@ -16,7 +16,6 @@
 #include "apps/mil/random.h"
 #include "apps/mil/trainer.h"
 #include "hopfield/apps/mil/coder.h"
-#include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/stored_bags.h"
 #include "hopfield/base/error.h"
 #include "hopfield/base/executor.h"
@@ -36,6 +35,10 @@ double seconds_since(Clock::time_point start) {
 ModelOptions with_pooling(ModelOptions options, Pooling pooling) {
   options.pooling = pooling;
   return options;
+}
+
+Outcomes outcomes_of(const LabelScheme& scheme, const FoldResult& fold) {
+  return {&scheme, fold.scores, fold.labels, fold.numbers};
 }
 
 /// One fold of one repetition, all models.
@@ -64,14 +67,16 @@ class FoldTask {
     result.fold = fold_;
     result.test_bags = test_;
     for (const std::int64_t bag : test_) {
-      result.labels.push_back(bags_.labels[static_cast<std::size_t>(bag)]);
+      const auto b = static_cast<std::size_t>(bag);
+      if (!bags_.labels.empty()) result.labels.push_back(bags_.labels[b]);
+      if (!bags_.numbers.empty()) result.numbers.push_back(bags_.numbers[b]);
     }
     if (model.pooling == Pooling::kStoredBags) {
       store(result, num_parameters, stop);
     } else {
       train(model, result, num_parameters, stop);
     }
-    result.auc = roc_auc(result.scores, result.labels);
+    result.auc = main_figure(outcomes_of(bags_.scheme, result));
     result.seconds = seconds_since(start);
     return result;
   }
@@ -82,7 +87,7 @@ class FoldTask {
     std::vector<std::int64_t> stored = training_;
     stored.insert(stored.end(), validation_.begin(), validation_.end());
     std::sort(stored.begin(), stored.end());
-    const StoredBags model = StoredBags::fit(bags_, stored, stop);
+    const StoredBags model = StoredBags::fit(bags_, stored, stop, options_.train.class_weights);
     result.scores = model.scores(bags_, test_);
     result.validation_auc = model.left_out_auc();
     result.chosen = model.text();
@@ -92,7 +97,7 @@ class FoldTask {
   template <class Stop>
   void train(const ModelOptions& model, FoldResult& result, std::int64_t& num_parameters,
              const Stop& stop) const {
-    result.scores.assign(test_.size(), 0.0);
+    result.scores.assign(test_.size() * static_cast<std::size_t>(bags_.scheme.num_outputs()), 0.0);
     const std::uint64_t seed =
         mix_seed(mix_seed(mix_seed(options_.seed, repetition_.name), pooling_name(model.pooling)),
                  static_cast<std::uint64_t>(fold_));
@@ -121,28 +126,33 @@ class FoldTask {
   CodedBags coded_;
 };
 
-void summarise(RepetitionResult& repetition) {
-  std::vector<double> aucs, validation, scores;
-  std::vector<int> labels;
+void summarise(RepetitionResult& repetition, const LabelScheme& scheme) {
+  std::vector<double> aucs, validation;
+  FoldResult all;
   for (const FoldResult& fold : repetition.folds) {
     aucs.push_back(fold.auc);
     validation.push_back(fold.validation_auc);
-    scores.insert(scores.end(), fold.scores.begin(), fold.scores.end());
-    labels.insert(labels.end(), fold.labels.begin(), fold.labels.end());
+    all.scores.insert(all.scores.end(), fold.scores.begin(), fold.scores.end());
+    all.labels.insert(all.labels.end(), fold.labels.begin(), fold.labels.end());
+    all.numbers.insert(all.numbers.end(), fold.numbers.begin(), fold.numbers.end());
   }
   repetition.auc = mean(aucs);
   repetition.validation_auc = mean(validation);
-  repetition.auc_pooled = roc_auc(scores, labels);
+  const Outcomes outcomes = outcomes_of(scheme, all);
+  repetition.auc_pooled = main_figure(outcomes);
+  repetition.figures = other_figures(outcomes);
+  if (scheme.target != Target::kRegression) repetition.confusion = confusion_matrix(outcomes);
 }
 
 /// Each bag's influence on the mean AUC of the folds, averaged over the repetitions.
-std::vector<double> bag_influence(const ModelResult& model, std::int64_t num_bags) {
+std::vector<double> bag_influence(const ModelResult& model, const LabelScheme& scheme,
+                                  std::int64_t num_bags) {
   std::vector<double> influence(static_cast<std::size_t>(num_bags), 0.0);
   const auto repetitions = static_cast<double>(model.repetitions.size());
   for (const RepetitionResult& repetition : model.repetitions) {
     const auto folds = static_cast<double>(repetition.folds.size());
     for (const FoldResult& fold : repetition.folds) {
-      const std::vector<double> own = auc_influence(fold.scores, fold.labels);
+      const std::vector<double> own = main_influence(outcomes_of(scheme, fold));
       // A fold counts as one of `folds`, whatever its size.
       const double factor =
           static_cast<double>(num_bags) / (folds * static_cast<double>(own.size()) * repetitions);
@@ -154,18 +164,36 @@ std::vector<double> bag_influence(const ModelResult& model, std::int64_t num_bag
   return influence;
 }
 
-void summarise(ModelResult& model, std::int64_t num_bags) {
+/// Adds what a repetition contributes to the model's means and sums.
+void add_figures(const RepetitionResult& repetition, ModelResult& model) {
+  if (model.figures.empty()) {
+    model.figures = repetition.figures;
+    for (Figure& figure : model.figures) figure.value = 0;
+    model.confusion.assign(repetition.confusion.size(), 0);
+  }
+  const auto repetitions = static_cast<double>(model.repetitions.size());
+  for (std::size_t f = 0; f < model.figures.size(); ++f) {
+    model.figures[f].value += repetition.figures[f].value / repetitions;
+  }
+  for (std::size_t c = 0; c < model.confusion.size(); ++c) {
+    model.confusion[c] += repetition.confusion[c];
+  }
+}
+
+void summarise(ModelResult& model, const LabelScheme& scheme, std::int64_t num_bags) {
   std::vector<double> aucs, validation;
   model.seconds = 0;
   for (RepetitionResult& repetition : model.repetitions) {
-    summarise(repetition);
+    summarise(repetition, scheme);
+    add_figures(repetition, model);
     aucs.push_back(repetition.auc);
     validation.push_back(repetition.validation_auc);
     for (const FoldResult& fold : repetition.folds) model.seconds += fold.seconds;
   }
   model.auc_mean = mean(aucs);
   model.auc_sd = sample_sd(aucs);
-  model.auc_interval = auc_interval(model.auc_mean, bag_influence(model, num_bags));
+  model.auc_interval =
+      main_interval(scheme.target, model.auc_mean, bag_influence(model, scheme, num_bags));
   model.validation_auc_mean = mean(validation);
 }
 
@@ -200,7 +228,10 @@ void describe_data(const Bags& bags, CvResult& result) {
   result.num_bags = bags.num_bags();
   result.num_instances = bags.num_instances();
   result.num_features = bags.num_features;
-  for (const int label : bags.labels) result.num_positive += label;
+  result.scheme = bags.scheme;
+  result.bags_of_class.resize(bags.scheme.class_names.size());
+  for (const int label : bags.labels) ++result.bags_of_class[static_cast<std::size_t>(label)];
+  if (bags.scheme.target == Target::kBinary) result.num_positive = result.bags_of_class[1];
   result.versions = {{"hopfield", version()}, {"torch", TORCH_VERSION}};
 }
 
@@ -278,7 +309,7 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
   result.options = options;
   describe_data(bags, result);
   for (std::size_t m = 0; m < results.size(); ++m) {
-    summarise(results[m], bags.num_bags());
+    summarise(results[m], bags.scheme, bags.num_bags());
     results[m].num_parameters = num_parameters[m * tasks.size()];
   }
   result.model = std::move(results.front());

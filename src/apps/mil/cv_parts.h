@@ -16,6 +16,13 @@ std::string pooling_title(Pooling pooling);
 /// AUC of each repetition, a column a model; for terminals and pages alike.
 report::Table repetition_table(const CvResult& result);
 
+/// The other figures, a row a model; and the model's confusion matrix.
+report::Table figure_table(const CvResult& result);
+report::Table confusion_table(const CvResult& result);
+
+/// "200 bags (100 positive)", "90 bags (30 a, 60 b)", "75 bags".
+std::string bags_text(const CvResult& result);
+
 /// "0.912 to 0.967"
 std::string interval_cell(const ModelResult& model);
 

@@ -9,6 +9,7 @@
 
 #include "apps/mil/bag_pattern.h"
 #include "apps/mil/ridge.h"
+#include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/metrics.h"
 #include "hopfield/base/error.h"
 #include "hopfield/report/format.h"
@@ -39,10 +40,8 @@ struct RankedBags {
   }
 };
 
-RankedBags rank_bags(const Bags& bags, std::span<const std::int64_t> which,
-                     const InputCoder& coder) {
-  const Bags chosen = select_bags(bags, which);
-  return {coder.apply(chosen.values), chosen.offsets, static_cast<std::size_t>(coder.num_coded())};
+RankedBags rank_bags(const Bags& bags, const InputCoder& coder) {
+  return {coder.apply(bags.values), bags.offsets, static_cast<std::size_t>(coder.num_coded())};
 }
 
 /// Everything a similarity between two stored bags can weigh: [n, n].
@@ -85,50 +84,92 @@ class DistanceTable {
   std::vector<BagDistances> distances_;
 };
 
-/// Labels as +-1, less their mean.
-std::vector<double> centred_targets(std::span<const int> labels) {
-  double sum = 0;
-  for (const int label : labels) sum += 2 * label - 1;
-  std::vector<double> out;
-  for (const int label : labels) {
-    out.push_back(2 * label - 1 - sum / static_cast<double>(labels.size()));
+/// What is known of the stored bags.
+struct StoredLabels {
+  const LabelScheme& scheme;
+  std::vector<int> labels;
+  std::vector<double> numbers;
+
+  std::size_t num_outputs() const { return static_cast<std::size_t>(scheme.num_outputs()); }
+  std::size_t num_bags() const { return labels.size() + numbers.size(); }
+  bool regression() const { return scheme.target == Target::kRegression; }
+  /// Whether bag j is of the class that this output stands for.
+  std::vector<int> members(std::size_t output) const {
+    if (scheme.target == Target::kBinary) return labels;
+    std::vector<int> out;
+    for (const int label : labels) out.push_back(label == static_cast<int>(output) ? 1 : 0);
+    return out;
+  }
+  Outcomes outcomes(std::span<const double> scores) const {
+    return {&scheme, scores, labels, numbers};
+  }
+};
+
+/// [bags, outputs] class members as +-1, or numbers; and their means.
+struct Targets {
+  std::vector<double> values, means;
+};
+
+Targets targets_of(const StoredLabels& known) {
+  const std::size_t outputs = known.num_outputs(), n = known.num_bags();
+  Targets out{std::vector<double>(n * outputs), std::vector<double>(outputs)};
+  for (std::size_t c = 0; c < outputs; ++c) {
+    std::vector<double> column = known.numbers;
+    if (!known.regression()) {
+      for (const int member : known.members(c)) column.push_back(2 * member - 1);
+    }
+    out.means[c] = mean(column);
+    for (std::size_t j = 0; j < n; ++j) out.values[j * outputs + c] = column[j] - out.means[c];
   }
   return out;
 }
 
-/// Candidates with their values and left-out scores, both divided by the sd of the latter.
+std::vector<double> column_of(const std::vector<double>& table, std::size_t c, std::size_t width) {
+  std::vector<double> out;
+  for (std::size_t at = c; at < table.size(); at += width) out.push_back(table[at]);
+  return out;
+}
+
+/// Candidates with their values and left-out scores; of classes both divided by the sd of the
+/// latter, of a regression with the mean number added to the latter.
 struct Candidates {
   std::vector<StoredBags::Member> members;
   std::vector<std::vector<double>> left_out;
 };
 
-Candidates fit_candidates(const DistanceTable& table, std::span<const int> labels, bool with_sets,
+Candidates fit_candidates(const DistanceTable& table, const StoredLabels& known, bool with_sets,
                           const Poll& poll) {
-  const std::vector<double> targets = centred_targets(labels);
+  const Targets targets = targets_of(known);
+  const std::size_t outputs = known.num_outputs();
   Candidates out;
   for (const BagSimilarity& similarity : similarity_candidates()) {
     if (similarity.set && !with_sets) continue;
     if (poll) poll();
-    RidgeFit fit = fit_ridge(table.gram(similarity), targets, kRidge);
-    const double sd = sample_sd(fit.left_out);
-    const double scale = sd > 0 ? 1 / sd : 0.0;
-    for (double& value : fit.values) value *= scale;
-    for (double& score : fit.left_out) score *= scale;
-    const double auc = roc_auc(fit.left_out, labels);
+    RidgeFit fit = fit_ridge(table.gram(similarity), targets.values, kRidge, outputs);
+    for (std::size_t c = 0; c < outputs; ++c) {
+      const double sd = sample_sd(column_of(fit.left_out, c, outputs));
+      const double scale = known.regression() ? 1.0 : sd > 0 ? 1 / sd : 0.0;
+      const double shift = known.regression() ? targets.means[c] : 0.0;
+      for (std::size_t at = c; at < fit.values.size(); at += outputs) {
+        fit.values[at] *= scale;
+        fit.left_out[at] = fit.left_out[at] * scale + shift;
+      }
+    }
+    const double auc = main_figure(known.outcomes(fit.left_out));
     out.members.push_back({similarity, 0.0, auc, std::move(fit.values)});
     out.left_out.push_back(std::move(fit.left_out));
   }
   return out;
 }
 
-/// Weights by left-out AUC, see StoredBags; then the average becomes a logit.
-void settle(Candidates candidates, std::span<const int> labels, StoredBags::State& state) {
+/// Weights by left-out AUC, see StoredBags; then the average of classes becomes a logit.
+void settle(Candidates candidates, const StoredLabels& known, StoredBags::State& state) {
   std::size_t best = 0;
   for (std::size_t m = 1; m < candidates.members.size(); ++m) {
     if (candidates.members[m].left_out_auc > candidates.members[best].left_out_auc) best = m;
   }
   const double error =
-      std::max(kSmallestError, auc_standard_error(candidates.left_out[best], labels));
+      std::max(kSmallestError, main_standard_error(known.outcomes(candidates.left_out[best])));
   double total = 0;
   for (StoredBags::Member& member : candidates.members) {
     const double behind = candidates.members[best].left_out_auc - member.left_out_auc;
@@ -136,7 +177,8 @@ void settle(Candidates candidates, std::span<const int> labels, StoredBags::Stat
     if (member.weight < kSmallestWeight) member.weight = 0;
     total += member.weight;
   }
-  std::vector<double> average(labels.size(), 0.0);
+  const std::size_t outputs = known.num_outputs();
+  std::vector<double> average(known.num_bags() * outputs, 0.0);
   for (std::size_t m = 0; m < candidates.members.size(); ++m) {
     StoredBags::Member& member = candidates.members[m];
     if (member.weight == 0) continue;
@@ -146,11 +188,31 @@ void settle(Candidates candidates, std::span<const int> labels, StoredBags::Stat
     }
     state.members.push_back(std::move(member));
   }
-  state.left_out_auc = roc_auc(average, labels);
-  const Logistic logistic = fit_logistic(average, labels);
-  state.intercept = logistic.intercept;
-  for (StoredBags::Member& member : state.members) {
-    for (double& value : member.values) value *= logistic.slope * member.weight;
+  state.left_out_auc = main_figure(known.outcomes(average));
+  state.intercept.assign(outputs, known.regression() ? mean(known.numbers) : 0.0);
+  for (std::size_t c = 0; c < outputs; ++c) {
+    double slope = 1;
+    if (!known.regression()) {
+      const Logistic logistic = fit_logistic(column_of(average, c, outputs), known.members(c));
+      slope = logistic.slope;
+      state.intercept[c] = logistic.intercept;
+    }
+    for (StoredBags::Member& member : state.members) {
+      for (std::size_t at = c; at < member.values.size(); at += outputs) {
+        member.values[at] *= slope * member.weight;
+      }
+    }
+  }
+}
+
+/// A probability that is right for the classes as they come is right for weighted classes after
+/// its odds are multiplied by the weights.
+void weigh_classes(const StoredLabels& known, const ClassWeights& given, StoredBags::State& state) {
+  const std::vector<double> weights = given.of(known.scheme, known.labels);
+  if (known.scheme.target == Target::kBinary) {
+    state.intercept.front() += std::log(weights[1] / weights[0]);
+  } else {
+    for (const double weight : weights) state.log_class_weights.push_back(std::log(weight));
   }
 }
 
@@ -165,8 +227,9 @@ class Scorer {
   explicit Scorer(const StoredBags::State& state)
       : state_(state),
         scales_{state.center, state.max_shift, state.max_scale, state.min_shift, state.min_scale},
-        num_columns_(static_cast<std::size_t>(state.coder.num_coded())) {
-    const std::size_t n = state.members.front().values.size();
+        num_columns_(static_cast<std::size_t>(state.coder.num_coded())),
+        num_outputs_(state.intercept.size()) {
+    const std::size_t n = state.members.front().values.size() / num_outputs_;
     const auto part = [](const std::vector<float>& all, std::size_t b, std::size_t width) {
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(b * width);
       return std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(width));
@@ -198,37 +261,55 @@ class Scorer {
     return with_sets() ? instance_similarity(ranks, ranks, num_columns_) : 1.0;
   }
 
-  double score(const PooledBag& pooled, std::span<const double> to_stored, double to_itself) const {
+  std::vector<double> scores(const PooledBag& pooled, std::span<const double> to_stored,
+                             double to_itself) const {
     const BagPattern pattern = scale_bag(pooled, scales_);
-    std::vector<double> sums(state_.members.size(), 0.0);
+    std::vector<double> sums(state_.members.size() * num_outputs_, 0.0);
     for (std::size_t b = 0; b < stored_.size(); ++b) {
       BagDistances distances = pattern_distances(pattern, stored_[b], scales_);
       if (with_sets()) distances.set = to_stored[b] / std::sqrt(to_itself * self_[b]);
-      for (std::size_t m = 0; m < sums.size(); ++m) {
+      for (std::size_t m = 0; m < state_.members.size(); ++m) {
         const StoredBags::Member& member = state_.members[m];
-        sums[m] += similarity_of(member.similarity, distances) * member.values[b];
+        const double similarity = similarity_of(member.similarity, distances);
+        for (std::size_t c = 0; c < num_outputs_; ++c) {
+          sums[m * num_outputs_ + c] += similarity * member.values[b * num_outputs_ + c];
+        }
       }
     }
-    double score = state_.intercept;
-    for (const double sum : sums) score += sum;
-    return score;
+    return settled(sums);
   }
 
-  double score(std::span<const float> ranks) const {
-    return score(pool_bag(ranks, num_columns_), to_stored(ranks), to_itself(ranks));
+  std::vector<double> scores(std::span<const float> ranks) const {
+    return scores(pool_bag(ranks, num_columns_), to_stored(ranks), to_itself(ranks));
   }
+
+  /// Of a bag that associates with nothing.
+  std::vector<double> scores_of_nothing() const { return settled({}); }
 
  private:
+  /// `sums` [members, outputs] of the members; or none.
+  std::vector<double> settled(const std::vector<double>& sums) const {
+    std::vector<double> out = state_.intercept;
+    for (std::size_t i = 0; i < sums.size(); ++i) out[i % num_outputs_] += sums[i];
+    if (state_.log_class_weights.empty()) return out;
+    for (std::size_t c = 0; c < num_outputs_; ++c) {
+      const double loss = std::max(-out[c], 0.0) + std::log1p(std::exp(-std::abs(out[c])));
+      out[c] = state_.log_class_weights[c] - loss;  // -loss = log(1 / (1 + exp(-logit)))
+    }
+    return out;
+  }
+
   const StoredBags::State& state_;
   PatternScales scales_;
-  std::size_t num_columns_;
+  std::size_t num_columns_, num_outputs_;
   std::vector<BagPattern> stored_;
   RankedBags instances_;
   std::vector<double> self_;
 };
 
-/// Scores of the bag without each of its instances, n >= 2.
-std::vector<double> scores_without_each(const Scorer& scorer, std::span<const float> ranks) {
+/// One score of the bag without each of its instances, n >= 2.
+std::vector<double> scores_without_each(const Scorer& scorer, std::span<const float> ranks,
+                                        std::size_t output) {
   const std::size_t columns = scorer.num_columns(), n = ranks.size() / columns;
   const std::vector<PooledBag> pooled = pool_without_each(ranks, columns);
   // Sums over the bag's instances, and each one's part of them.
@@ -253,7 +334,7 @@ std::vector<double> scores_without_each(const Scorer& scorer, std::span<const fl
     for (std::size_t b = 0; b < sums.size(); ++b) to_stored[b] = (sums[b] - parts[i][b]) / rest;
     // Pairs without i: its row and its column go, its pair with itself (exp 0 = 1) is in both.
     const double to_itself = scorer.with_sets() ? (own_sum - 2 * own[i] + 1) / (rest * rest) : 1.0;
-    out.push_back(scorer.score(pooled[i], to_stored, to_itself));
+    out.push_back(scorer.scores(pooled[i], to_stored, to_itself)[output]);
   }
   return out;
 }
@@ -301,8 +382,8 @@ std::vector<BagSimilarity> similarity_candidates() {
   };
 }
 
-StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which,
-                           const Poll& poll) {
+StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which, const Poll& poll,
+                           const ClassWeights& weights) {
   check_bags(bags);
   check_labels(bags);
   require(!which.empty(), kOp, "expected bags to store, got none");
@@ -320,14 +401,10 @@ StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which
   StoredBags model;
   State& state = model.state_;
   state.coder = InputCoder::fit(bags, which, InputCode::kRank, 1);
-  RankedBags ranked = rank_bags(bags, which, state.coder);
-  std::vector<int> labels;
-  for (const std::int64_t b : which) labels.push_back(bags.labels[static_cast<std::size_t>(b)]);
-  if (std::count(labels.begin(), labels.end(), labels.front()) ==
-      static_cast<std::ptrdiff_t>(labels.size())) {
-    fail(ErrorCode::kCorruptData, kOp,
-         "expected training bags of both classes in " + bags.origin + ", got one class");
-  }
+  const Bags chosen = select_bags(bags, which);
+  RankedBags ranked = rank_bags(chosen, state.coder);
+  check_variety(chosen, kOp);
+  const StoredLabels known{chosen.scheme, chosen.labels, chosen.numbers};
   std::vector<PooledBag> pooled;
   for (std::size_t b = 0; b < ranked.num_bags(); ++b) {
     pooled.push_back(pool_bag(ranked.bag(b), ranked.num_columns));
@@ -338,7 +415,10 @@ StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which
   const auto num_instances = static_cast<std::size_t>(ranked.offsets.back());
   const bool with_sets = num_instances <= kMaxSetInstances;
   const DistanceTable table(ranked, patterns, scales, with_sets, poll);
-  settle(fit_candidates(table, labels, with_sets, poll), labels, state);
+  settle(fit_candidates(table, known, with_sets, poll), known, state);
+  if (!known.regression() || weights.balanced || !weights.weights.empty()) {
+    weigh_classes(known, weights, state);
+  }
   for (const BagPattern& pattern : patterns) {
     state.mean.insert(state.mean.end(), pattern.mean.begin(), pattern.mean.end());
     state.max.insert(state.max.end(), pattern.max.begin(), pattern.max.end());
@@ -357,12 +437,12 @@ StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which
 }
 
 std::int64_t StoredBags::num_stored() const {
-  return state_.members.empty() ? 0
-                                : static_cast<std::int64_t>(state_.members.front().values.size());
+  if (state_.members.empty()) return 0;
+  return static_cast<std::int64_t>(state_.members.front().values.size()) / num_outputs();
 }
 
 std::int64_t StoredBags::num_values() const {
-  return num_stored() * static_cast<std::int64_t>(state_.members.size());
+  return num_stored() * num_outputs() * static_cast<std::int64_t>(state_.members.size());
 }
 
 std::string StoredBags::text() const {
@@ -377,27 +457,37 @@ std::string StoredBags::text() const {
 std::vector<double> StoredBags::scores(const Bags& bags,
                                        std::span<const std::int64_t> which) const {
   check_features(bags, *this);
-  const RankedBags ranked = rank_bags(bags, which, state_.coder);
+  const RankedBags ranked = rank_bags(select_bags(bags, which), state_.coder);
   const Scorer scorer(state_);
   std::vector<double> out;
-  for (std::size_t b = 0; b < ranked.num_bags(); ++b) out.push_back(scorer.score(ranked.bag(b)));
+  for (std::size_t b = 0; b < ranked.num_bags(); ++b) {
+    const std::vector<double> scores = scorer.scores(ranked.bag(b));
+    out.insert(out.end(), scores.begin(), scores.end());
+  }
   return out;
 }
 
 std::vector<StoredBags::InstanceEffects> StoredBags::instance_effects(
-    const Bags& bags, std::span<const std::int64_t> which) const {
+    const Bags& bags, std::span<const std::int64_t> which, std::int64_t output) const {
   check_features(bags, *this);
-  const RankedBags ranked = rank_bags(bags, which, state_.coder);
+  require(output < num_outputs(), kOp,
+          "expected an output below " + std::to_string(num_outputs()) + ", got " +
+              std::to_string(output));
+  const RankedBags ranked = rank_bags(select_bags(bags, which), state_.coder);
   const Scorer scorer(state_);
   std::vector<InstanceEffects> out(ranked.num_bags());
   for (std::size_t b = 0; b < out.size(); ++b) {
     const std::span<const float> ranks = ranked.bag(b);
-    out[b].score = scorer.score(ranks);
+    const std::vector<double> scores = scorer.scores(ranks);
+    const auto greatest = std::max_element(scores.begin(), scores.end()) - scores.begin();
+    const auto at = static_cast<std::size_t>(output < 0 ? greatest : output);
+    out[b].output = static_cast<std::int64_t>(at);
+    out[b].score = scores[at];
     for (std::size_t i = 0; i < ranks.size(); i += ranked.num_columns) {
-      out[b].alone.push_back(scorer.score(ranks.subspan(i, ranked.num_columns)));
+      out[b].alone.push_back(scorer.scores(ranks.subspan(i, ranked.num_columns))[at]);
     }
-    out[b].without = out[b].alone.size() == 1 ? std::vector<double>{state_.intercept}
-                                              : scores_without_each(scorer, ranks);
+    out[b].without = out[b].alone.size() == 1 ? std::vector<double>{scorer.scores_of_nothing()[at]}
+                                              : scores_without_each(scorer, ranks, at);
   }
   return out;
 }
@@ -413,8 +503,13 @@ StoredBags StoredBags::from_state(State state) {
   check(columns > 0 && state.coder.state().code == static_cast<std::int64_t>(InputCode::kRank),
         "input codes");
   check(!state.members.empty() && !state.members.front().values.empty(), "members");
-  const std::size_t n = state.members.front().values.size();
-  for (const Member& member : state.members) check(member.values.size() == n, "values");
+  const std::size_t outputs = state.intercept.size();
+  check(outputs > 0 && state.members.front().values.size() % outputs == 0 &&
+            (state.log_class_weights.empty() || state.log_class_weights.size() == outputs) &&
+            (outputs == 1 || !state.log_class_weights.empty()),
+        "outputs");
+  const std::size_t n = state.members.front().values.size() / outputs;
+  for (const Member& member : state.members) check(member.values.size() == n * outputs, "values");
   check(state.center.size() == columns * kStoredLevels && state.max_shift.size() == columns &&
             state.max_scale.size() == columns && state.min_shift.size() == columns &&
             state.min_scale.size() == columns,

@@ -42,7 +42,7 @@ StoredBags read_stored_bags(const store::SafetensorsFile& file, const Json& json
     }
   };
   check(members.is_array() && !members.empty() && values.size() % members.size() == 0, "values");
-  const std::size_t num_bags = values.size() / members.size();
+  const std::size_t num_values = values.size() / members.size();
   auto next = values.begin();
   for (const Json& entry : members) {
     StoredBags::Member member;
@@ -51,14 +51,15 @@ StoredBags read_stored_bags(const store::SafetensorsFile& file, const Json& json
                          entry.at("set").get<bool>()};
     member.weight = entry.at("weight").get<double>();
     member.left_out_auc = entry.at("left_out_auc").get<double>();
-    const auto end = next + static_cast<std::ptrdiff_t>(num_bags);
+    const auto end = next + static_cast<std::ptrdiff_t>(num_values);
     member.values.assign(next, end);
     next = end;
     state.members.push_back(std::move(member));
   }
-  const std::vector<double> intercept = file.read<double>("stored.intercept");
-  check(intercept.size() == 1, "intercept");
-  state.intercept = intercept.front();
+  state.intercept = file.read<double>("stored.intercept");
+  if (file.find("stored.log_class_weights") != nullptr) {
+    state.log_class_weights = file.read<double>("stored.log_class_weights");
+  }
   state.center = file.read<float>("stored.center");
   state.max_shift = file.read<float>("stored.max_shift");
   state.max_scale = file.read<float>("stored.max_scale");

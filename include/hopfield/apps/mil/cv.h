@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hopfield/apps/mil/bags.h"
+#include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/folds.h"
 #include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/options.h"
@@ -26,9 +27,10 @@ struct CvOptions {
 struct FoldResult {
   int fold = 0;
   std::vector<std::int64_t> test_bags;  ///< numbers of bags
-  std::vector<double> scores;           ///< [test_bags] logits
-  std::vector<int> labels;              ///< [test_bags]
-  double auc = 0;                       ///< of the test fold
+  std::vector<double> scores;           ///< [test_bags, outputs], see LabelScheme
+  std::vector<int> labels;              ///< [test_bags] classes; of a regression empty
+  std::vector<double> numbers;          ///< [test_bags] of a regression; else empty
+  double auc = 0;                       ///< main_figure of the test fold
   double validation_auc = 0;            ///< at the epoch kept; of stored bags: left_out_auc
   double best_epoch = 0;                ///< kept, from 1; mean over the members; 0: no epochs
   std::string chosen;                   ///< what the model chose by itself; empty: nothing
@@ -39,10 +41,13 @@ struct RepetitionResult {
   std::string name;
   double auc = 0;         ///< mean of the fold AUCs
   double auc_pooled = 0;  ///< of all test scores at once (scores of folds need not share a scale)
-  double validation_auc = 0;  ///< mean over the folds
+  std::vector<Figure> figures;          ///< other_figures of all test scores at once
+  std::vector<std::int64_t> confusion;  ///< confusion_matrix of them; of a regression empty
+  double validation_auc = 0;            ///< mean over the folds
   std::vector<FoldResult> folds;
 };
 
+/// `auc...` is the main figure everywhere (see evaluation.h): AUC, macro AUC, or R2.
 struct ModelResult {
   std::string name;     ///< pooling_name
   std::string title;    ///< for people: "HopfieldPooling", "mean + max, linear", ...
@@ -52,6 +57,8 @@ struct ModelResult {
   /// over the repetitions. Does not hold what another draw of training bags would change.
   Interval auc_interval;
   double validation_auc_mean = 0;
+  std::vector<Figure> figures;          ///< means over the repetitions
+  std::vector<std::int64_t> confusion;  ///< sums over the repetitions
   std::int64_t num_parameters = 0;
   double seconds = 0;  ///< sum over folds, of one thread
   std::vector<RepetitionResult> repetitions;
@@ -74,8 +81,11 @@ struct CvResult {
   std::vector<Comparison> comparisons;  ///< one a baseline
   CvOptions options;
   std::string origin;  ///< of the bags
-  std::int64_t num_bags = 0, num_positive = 0, num_instances = 0, num_features = 0;
-  double seconds = 0;                                         ///< on the clock
+  LabelScheme scheme;
+  std::int64_t num_bags = 0, num_instances = 0, num_features = 0;
+  std::int64_t num_positive = 0;            ///< bags of the second of two classes
+  std::vector<std::int64_t> bags_of_class;  ///< [num_classes]; of a regression empty
+  double seconds = 0;                       ///< on the clock
   std::vector<std::pair<std::string, std::string>> versions;  ///< "hopfield", "torch"
 };
 
@@ -91,7 +101,8 @@ struct CvResult {
 CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
                         const CvOptions& options, const Control& control = {});
 
-/// The result as a JSON document. Keys: auc_mean, auc_sd, repetitions, baselines, comparisons,
+/// The result as a JSON document. Keys: auc_mean, auc_sd (r2_mean, r2_sd of a regression), target,
+/// classes, figures, confusion, repetitions, baselines, comparisons,
 /// seed, settings, data, versions, seconds. `command`, if not empty, is stored, too. Without
 /// `times` the text depends on input and options alone.
 std::string cv_json(const CvResult& result, const std::string& command = {}, bool times = true);
