@@ -1,8 +1,10 @@
 // `hopfield mil`: bags of instances. Parses, calls hopfield::mil, prints.
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -21,6 +23,7 @@
 #include "hopfield/apps/mil/tables.h"
 #include "hopfield/base/os.h"
 #include "hopfield/report/format.h"
+#include "hopfield/report/heat_map.h"
 
 namespace hopfield::cli {
 namespace {
@@ -29,12 +32,14 @@ namespace {
 struct DataArguments {
   std::string path, offsets, labels;
   mil::CsvBagOptions csv;
+  std::vector<std::string> coordinates;
   std::string label_column, instance_column, target;
 
   std::vector<std::string> files() const {
     std::vector<std::string> out = {path};
     if (!offsets.empty()) out.push_back(offsets);
     if (!labels.empty()) out.push_back(labels);
+    if (!offsets.empty()) out.insert(out.end(), coordinates.begin(), coordinates.end());
     return out;
   }
 };
@@ -60,6 +65,12 @@ void add_data_arguments(CLI::App& command, DataArguments& data) {
       ->delimiter(',')
       ->group(group);
   command.add_option("--ignore", data.csv.ignore, "Columns that are no features")
+      ->delimiter(',')
+      ->group(group);
+  command
+      .add_option("--coords", data.coordinates,
+                  "Two columns with an instance's place, which are no features; with .npy: a file "
+                  "[instances, 2]")
       ->delimiter(',')
       ->group(group);
   command.add_flag("--sort-bags", data.csv.sort_bags, "Gather bags whose rows are apart")
@@ -88,12 +99,17 @@ mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nu
   if (is_npy(data.path)) {
     require(!data.offsets.empty(), "--offsets",
             "expected the NPY file with the bags' offsets, got none");
-    return mil::read_npy_bags(data.path, data.offsets, data.labels, labels);
+    mil::Bags bags = mil::read_npy_bags(data.path, data.offsets, data.labels, labels);
+    require(data.coordinates.size() <= 1, "--coords",
+            "expected one NPY file, got " + std::to_string(data.coordinates.size()) + " names");
+    if (!data.coordinates.empty()) mil::read_npy_coordinates(data.coordinates[0], bags);
+    return bags;
   }
   require(data.offsets.empty() && data.labels.empty(), "mil",
           "expected --offsets and --labels with a .npy file only, got " + data.path);
   mil::CsvBagOptions csv = data.csv;
   csv.labels = labels;
+  csv.coordinates = data.coordinates;
   if (!data.label_column.empty()) csv.label_column = data.label_column;
   if (!data.instance_column.empty()) csv.instance_column = data.instance_column;
   // A model knows the names of its features; other columns of the table do not matter.
@@ -394,7 +410,7 @@ void add_fit(CLI::App& noun, Context& context) {
 struct UseArguments {
   std::string model;
   DataArguments data;
-  std::string output = "-", json, class_name;
+  std::string output = "-", json, class_name, heat_maps;
   std::vector<std::string> bags;
   std::int64_t top = 3;
 };
@@ -456,6 +472,32 @@ std::int64_t chosen_output(const mil::LabelScheme& scheme, const std::string& cl
   return found - scheme.class_names.begin();
 }
 
+/// BAG.svg for each bag; what a file name should not have becomes '_', and equal names get a
+/// number.
+void write_heat_maps(const std::string& folder, const mil::Bags& bags,
+                     const std::vector<mil::BagExplanation>& explanations,
+                     const mil::LabelScheme& scheme) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    fail(ErrorCode::kIo, "--heat-maps",
+         "expected a folder to write to, got " + folder + ": " + error.message());
+  }
+  std::map<std::string, int> taken;
+  for (std::size_t b = 0; b < explanations.size(); ++b) {
+    std::string name = bags.bag_ids[b];
+    for (char& c : name) {
+      const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+      if (!plain) c = '_';
+    }
+    const int before = taken[name]++;
+    if (before > 0) name += "." + std::to_string(before + 1);
+    atomic_write_file(folder + "/" + name + ".svg",
+                      report::standalone_svg(mil::explanation_map(
+                          bags, static_cast<std::int64_t>(b), explanations[b], scheme)));
+  }
+}
+
 int run_explain(const UseArguments& arguments) {
   std::vector<std::string> inputs = arguments.data.files();
   inputs.push_back(arguments.model);
@@ -463,6 +505,8 @@ int run_explain(const UseArguments& arguments) {
   check_output(arguments.json, inputs);
   const mil::SavedModel model = mil::SavedModel::load(arguments.model);
   const mil::Bags bags = chosen_bags(read_bags(arguments.data, &model), arguments.bags);
+  require(arguments.heat_maps.empty() || !bags.coordinates.empty(), "--heat-maps",
+          "expected --coords with the places of the instances, got none");
   const mil::LabelScheme& scheme = model.scheme();
   const std::vector<mil::BagExplanation> explanations =
       model.explain(bags, chosen_output(scheme, arguments.class_name));
@@ -474,6 +518,9 @@ int run_explain(const UseArguments& arguments) {
   if (!arguments.json.empty()) {
     write_text(arguments.json,
                mil::explanations_json(bags, explanations, names, arguments.top, scheme));
+  }
+  if (!arguments.heat_maps.empty()) {
+    write_heat_maps(arguments.heat_maps, bags, explanations, scheme);
   }
   if (arguments.output != "-" && arguments.json != "-") {
     std::cout
@@ -506,6 +553,8 @@ void add_explain(CLI::App& noun, Context& context) {
   add_data_arguments(command, arguments->data);
   command.add_option("--bags", arguments->bags, "Only these bags, separated by commas")
       ->delimiter(',');
+  command.add_option("--heat-maps", arguments->heat_maps,
+                     "Folder for one picture (SVG) a bag: effects at the places of --coords");
   command.add_option("--class", arguments->class_name,
                      "Of several classes: explain its score, not that of the predicted class");
   add_whole_number(command, "--top", arguments->top, "Instances a bag to show; 0: all", 0);

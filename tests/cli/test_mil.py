@@ -435,6 +435,52 @@ class OtherLabels(MilTest):
         self.cv("--class-weights", "1,x", data="classes.csv", status=2, error=r"--class-weights")
 
 
+class Places(MilTest):
+    def test_coordinates_are_no_features_and_make_heat_maps(self):
+        rows = [self.rows[0] + ["px", "py"]]
+        rows += [row + [str(512 * (i % 7)), str(256 * (i // 7))] for i, row in enumerate(self.rows[1:])]
+        rows = [[row[0].replace("b3", "b/3")] + row[1:] for row in rows]
+        self.write("places.csv", csv_text(rows))
+        self.fit()
+        plain = (self.folder / "m.safetensors").read_bytes()
+        self.fit("--coords", "px,py", "--force", data="places.csv")
+        _, tensors = read_safetensors(self.folder / "m.safetensors")
+        self.write("plain.safetensors", plain)
+        self.assertEqual(tensors, read_safetensors(self.folder / "plain.safetensors")[1])
+        for bags in (["--bags", "b/3,b4"], []):
+            self.expect(0, "mil", "explain", "m.safetensors", "places.csv", "--coords", "px,py", "-o", "e.csv",
+                        "--top", "0", "--heat-maps", "maps", "--json", "e.json", *bags)
+            if bags:
+                self.assertEqual(sorted(os.listdir(self.folder / "maps")), ["b4.svg", "b_3.svg"])
+        self.assertEqual(len(os.listdir(self.folder / "maps")), 24)
+        self.assertIn("b/3, score", (self.folder / "maps" / "b_3.svg").read_text())
+        table = list(csv.DictReader(io.StringIO((self.folder / "e.csv").read_text())))
+        places = {(row[0], row[1]): (float(row[6]), float(row[7])) for row in rows[1:]}
+        for row in table:
+            self.assertEqual((float(row["px"]), float(row["py"])), places[row["bag_id"], row["instance_id"]])
+        self.assertEqual(len(table), len(rows) - 1)
+        first = json.loads((self.folder / "e.json").read_text())["bags"][3]
+        self.assertEqual(first["bag_id"], "b/3")
+        self.assertEqual(tuple(first["instances"][0]["coordinates"]),
+                         places["b/3", first["instances"][0]["instance_id"]])
+
+    def test_coordinates_of_npy_files_and_mistakes(self):
+        self.fit()
+        values = [float(cell) for row in self.rows[1:] for cell in row[3:]]
+        n = len(self.rows) - 1
+        self.write_npy("v.npy", values, [n, 3])
+        self.write_npy("o.npy", [0, n], [2], "<i8")
+        self.write_npy("c.npy", list(range(2 * n)), [n, 2])
+        explain = ["mil", "explain", "m.safetensors", "v.npy", "--offsets", "o.npy", "--heat-maps", "maps", "-o", "-"]
+        text = self.expect(0, *explain, "--coords", "c.npy").stdout
+        self.assertTrue(text.startswith("bag_id,instance_id,x,y,rank"))
+        self.assertEqual(os.listdir(self.folder / "maps"), ["1.svg"])
+        self.expect(2, *explain, error=r"--coords")
+        self.write_npy("c.npy", list(range(n)), [n, 1])
+        self.expect(3, *explain, "--coords", "c.npy", error=r"coordinates of shape")
+        self.expect(2, "mil", "explain", "m.safetensors", "d.csv", "--coords", "x", error=r"two columns")
+
+
 class Interrupts(MilTest):
     LONG = ["--epochs", "1200", "--patience", "0"]
 

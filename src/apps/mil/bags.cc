@@ -26,7 +26,7 @@ constexpr std::size_t kMaxNumberedClasses = 20;
 struct Roles {
   std::size_t bag = 0;
   std::optional<std::size_t> label, instance;
-  std::vector<std::size_t> features;
+  std::vector<std::size_t> features, coordinates;
 };
 
 Roles find_roles(const store::CsvReader& csv, const CsvBagOptions& options) {
@@ -46,6 +46,13 @@ Roles find_roles(const store::CsvReader& csv, const CsvBagOptions& options) {
   if (roles.label) taken.insert(*roles.label);
   if (roles.instance) taken.insert(*roles.instance);
   for (const std::string& name : options.ignore) taken.insert(csv.column(name));
+  require(
+      options.coordinates.empty() || options.coordinates.size() == 2, kReadBags,
+      "expected two columns with coordinates, got " + std::to_string(options.coordinates.size()));
+  for (const std::string& name : options.coordinates) {
+    roles.coordinates.push_back(csv.column(name));
+    taken.insert(roles.coordinates.back());
+  }
   if (options.features.empty()) {
     for (std::size_t c = 0; c < csv.columns().size(); ++c) {
       if (!taken.contains(c)) roles.features.push_back(c);
@@ -163,12 +170,17 @@ void gather_rows(Bags& bags, const std::vector<std::size_t>& bag_of) {
   const auto d = static_cast<std::size_t>(bags.num_features);
   std::vector<float> values(bags.values.size());
   std::vector<std::string> ids(bags.instance_ids.size());
+  std::vector<double> coordinates(bags.coordinates.size());
   for (std::size_t i = 0; i < bag_of.size(); ++i) {
     const auto to = static_cast<std::size_t>(next[bag_of[i]]++);
     std::copy_n(bags.values.begin() + static_cast<std::ptrdiff_t>(i * d), d,
                 values.begin() + static_cast<std::ptrdiff_t>(to * d));
     ids[to] = std::move(bags.instance_ids[i]);
+    for (std::size_t axis = 0; axis < 2 && !coordinates.empty(); ++axis) {
+      coordinates[2 * to + axis] = bags.coordinates[2 * i + axis];
+    }
   }
+  bags.coordinates = std::move(coordinates);
   bags.values = std::move(values);
   bags.instance_ids = std::move(ids);
   bags.offsets = std::move(offsets);
@@ -219,6 +231,7 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
   bags.origin = path;
   bags.num_features = static_cast<std::int64_t>(roles.features.size());
   for (const std::size_t c : roles.features) bags.feature_names.push_back(csv.columns()[c]);
+  bags.coordinate_names = options.coordinates;
 
   std::unordered_map<std::string, std::size_t> number_of_bag;
   std::vector<std::int64_t> last_line;  // of each bag, for messages
@@ -256,6 +269,7 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
     }
     bag_of.push_back(bag);
     bags.instance_ids.emplace_back(roles.instance ? csv.text(*roles.instance) : std::string_view());
+    for (const std::size_t c : roles.coordinates) bags.coordinates.push_back(csv.number(c));
     for (const std::size_t c : roles.features) {
       const auto value = static_cast<float>(csv.number(c));
       if (!std::isfinite(value)) {
@@ -352,11 +366,30 @@ Bags read_npy_bags(const std::string& values_path, const std::string& offsets_pa
   return bags;
 }
 
+void read_npy_coordinates(const std::string& path, Bags& bags) {
+  const store::NpyFile file(path);
+  if (file.shape() != std::vector<std::int64_t>{bags.num_instances(), 2}) {
+    fail(ErrorCode::kCorruptData, kReadBags,
+         "expected coordinates of shape [" + std::to_string(bags.num_instances()) + ", 2] in " +
+             path + ", got " + store::shape_text(file.shape()));
+  }
+  bags.coordinates = file.read<double>();
+  bags.coordinate_names = {"x", "y"};
+  const auto bad = std::find_if(bags.coordinates.begin(), bags.coordinates.end(),
+                                [](double value) { return !std::isfinite(value); });
+  if (bad != bags.coordinates.end()) {
+    fail(ErrorCode::kCorruptData, kReadBags,
+         "expected finite coordinates in " + path + ", got " + exact(*bad) + " in row " +
+             std::to_string((bad - bags.coordinates.begin()) / 2 + 1));
+  }
+}
+
 Bags select_bags(const Bags& bags, std::span<const std::int64_t> which) {
   Bags out;
   out.num_features = bags.num_features;
   out.feature_names = bags.feature_names;
   out.scheme = bags.scheme;
+  out.coordinate_names = bags.coordinate_names;
   out.origin = bags.origin;
   out.offsets.push_back(0);
   const auto d = static_cast<std::ptrdiff_t>(bags.num_features);
@@ -371,6 +404,10 @@ Bags select_bags(const Bags& bags, std::span<const std::int64_t> which) {
                       bags.values.begin() + end * d);
     out.instance_ids.insert(out.instance_ids.end(), bags.instance_ids.begin() + begin,
                             bags.instance_ids.begin() + end);
+    if (!bags.coordinates.empty()) {
+      out.coordinates.insert(out.coordinates.end(), bags.coordinates.begin() + 2 * begin,
+                             bags.coordinates.begin() + 2 * end);
+    }
     out.offsets.push_back(out.offsets.back() + (end - begin));
     out.bag_ids.push_back(bags.bag_ids[b]);
     if (!bags.labels.empty()) out.labels.push_back(bags.labels[b]);
@@ -401,6 +438,10 @@ void check_bags(const Bags& bags) {
     require(count == 0 || count == num_bags, "bags",
             "expected one label a bag, got " + std::to_string(count));
   }
+  require(bags.coordinates.empty() ||
+              bags.coordinates.size() == 2 * static_cast<std::size_t>(bags.num_instances()),
+          "bags",
+          "expected two coordinates an instance, got " + std::to_string(bags.coordinates.size()));
   require(std::all_of(bags.values.begin(), bags.values.end(),
                       [](float value) { return std::isfinite(value); }),
           "bags", "expected finite values, got NaN or infinity");

@@ -1,5 +1,6 @@
 #include "hopfield/apps/mil/tables.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "apps/mil/text.h"
+#include "hopfield/base/error.h"
 #include "hopfield/report/format.h"
 #include "hopfield/report/table.h"
 
@@ -148,7 +150,11 @@ std::string explanations_csv(const Bags& bags, std::span<const BagExplanation> e
   std::string out;
   std::vector<std::string> cells = {"bag_id"};
   if (classes) cells.emplace_back("class");
-  cells.insert(cells.end(), {"instance_id", "rank", "weight", "alone", "effect"});
+  cells.emplace_back("instance_id");
+  if (!bags.coordinates.empty()) {
+    for (const std::string& name : bags.coordinate_names) cells.push_back(cell(name));
+  }
+  cells.insert(cells.end(), {"rank", "weight", "alone", "effect"});
   for (const std::string& name : weight_names) cells.push_back("weight_" + name);
   add_line(out, cells);
   for (std::size_t b = 0; b < explanations.size(); ++b) {
@@ -156,9 +162,13 @@ std::string explanations_csv(const Bags& bags, std::span<const BagExplanation> e
     visit_top(bags, b, explanation, top, [&](std::size_t rank, std::size_t i, std::size_t row) {
       cells = {cell(bags.bag_ids[b])};
       if (classes) cells.push_back(cell(class_of(explanation, scheme)));
+      cells.push_back(cell(bags.instance_ids[row]));
+      for (std::size_t axis = 0; axis < 2 && !bags.coordinates.empty(); ++axis) {
+        cells.push_back(exact(bags.coordinates[2 * row + axis]));
+      }
       const double effect = explanation.effect[i];
-      cells.insert(cells.end(), {cell(bags.instance_ids[row]), std::to_string(rank + 1),
-                                 exact(explanation.mean_weight[i]), exact(explanation.alone[i]),
+      cells.insert(cells.end(), {std::to_string(rank + 1), exact(explanation.mean_weight[i]),
+                                 exact(explanation.alone[i]),
                                  std::isnan(effect) ? std::string() : exact(effect)});
       for (std::size_t w = 0; w < weight_names.size(); ++w) {
         cells.push_back(exact(explanation.weights[i * weight_names.size() + w]));
@@ -186,6 +196,9 @@ std::string explanations_json(const Bags& bags, std::span<const BagExplanation> 
                        {"weight", explanation.mean_weight[i]},
                        {"alone", explanation.alone[i]},
                        {"effect", explanation.effect[i]}};
+      if (!bags.coordinates.empty()) {
+        instance["coordinates"] = {bags.coordinates[2 * row], bags.coordinates[2 * row + 1]};
+      }
       instance["weights"] = std::move(weights);
       instances.push_back(std::move(instance));
     });
@@ -201,6 +214,28 @@ std::string explanations_json(const Bags& bags, std::span<const BagExplanation> 
     rows.push_back(std::move(bag));
   }
   return dump({{"data", bags.origin}, {"bags", std::move(rows)}});
+}
+
+report::HeatMap explanation_map(const Bags& bags, std::int64_t bag,
+                                const BagExplanation& explanation, const LabelScheme& scheme) {
+  require(!bags.coordinates.empty(), "heat map", "expected bags with coordinates, got none");
+  const auto b = static_cast<std::size_t>(bag);
+  report::HeatMap map;
+  map.title = bags.bag_ids[b] + ", score " + report::fixed(explanation.score, 2);
+  if (scheme.target == Target::kClasses) map.title += " of " + class_of(explanation, scheme);
+  if (bags.has_labels()) map.title += ", label " + bags.label_text(bag);
+  map.x_label = bags.coordinate_names[0];
+  map.y_label = bags.coordinate_names[1];
+  const bool effects = std::none_of(explanation.effect.begin(), explanation.effect.end(),
+                                    [](double effect) { return std::isnan(effect); });
+  map.value_label = effects ? "effect" : "weight";
+  map.values = effects ? explanation.effect : explanation.mean_weight;
+  for (auto row = static_cast<std::size_t>(bags.offsets[b]);
+       row < static_cast<std::size_t>(bags.offsets[b + 1]); ++row) {
+    map.x.push_back(bags.coordinates[2 * row]);
+    map.y.push_back(bags.coordinates[2 * row + 1]);
+  }
+  return map;
 }
 
 std::string explanations_text(const Bags& bags, std::span<const BagExplanation> explanations,

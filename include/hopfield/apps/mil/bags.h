@@ -15,15 +15,17 @@ namespace hopfield::mil {
 /// Bags of instances: bag b owns rows offsets[b] .. offsets[b + 1] of `values`. Never padded.
 struct Bags {
   std::int64_t num_features = 0;
-  std::vector<float> values;               ///< [num_instances, num_features]
-  std::vector<std::int64_t> offsets;       ///< [num_bags + 1], ascending from 0
-  LabelScheme scheme;                      ///< what labels mean
-  std::vector<int> labels;                 ///< [num_bags], classes from 0; empty: unknown
-  std::vector<double> numbers;             ///< [num_bags], of a regression; empty: unknown
-  std::vector<std::string> bag_ids;        ///< [num_bags], distinct
-  std::vector<std::string> instance_ids;   ///< [num_instances]
-  std::vector<std::string> feature_names;  ///< [num_features]
-  std::string origin;                      ///< for messages: the file's name
+  std::vector<float> values;                  ///< [num_instances, num_features]
+  std::vector<std::int64_t> offsets;          ///< [num_bags + 1], ascending from 0
+  LabelScheme scheme;                         ///< what labels mean
+  std::vector<int> labels;                    ///< [num_bags], classes from 0; empty: unknown
+  std::vector<double> numbers;                ///< [num_bags], of a regression; empty: unknown
+  std::vector<std::string> bag_ids;           ///< [num_bags], distinct
+  std::vector<std::string> instance_ids;      ///< [num_instances]
+  std::vector<std::string> feature_names;     ///< [num_features]
+  std::vector<double> coordinates;            ///< [num_instances, 2]; or empty
+  std::vector<std::string> coordinate_names;  ///< two; or empty
+  std::string origin;                         ///< for messages: the file's name
 
   std::int64_t num_bags() const { return static_cast<std::int64_t>(bag_ids.size()); }
   std::int64_t num_instances() const { return offsets.empty() ? 0 : offsets.back(); }
@@ -43,8 +45,9 @@ struct Bags {
 /// classes are kBinary, the second is the positive one. Names of classes are sorted, numbers by
 /// value; "1.0" is "1".
 struct LabelOptions {
-  std::optional<Target> target;       ///< kClasses with two classes is kBinary
-  std::optional<LabelScheme> scheme;  ///< a model's: other labels are errors; `target` is ignored
+  std::optional<Target> target = {};  ///< kClasses with two classes is kBinary
+  std::optional<LabelScheme> scheme =
+      {};  ///< a model's: other labels are errors; `target` is ignored
 };
 
 /// Which columns of a table mean what.
@@ -54,9 +57,10 @@ struct CsvBagOptions {
   std::optional<std::string> label_column;
   /// Absent: `instance_id` if there is such a column, else instances count from 1 in their bag.
   std::optional<std::string> instance_column;
-  std::vector<std::string> features;  ///< empty: all columns not otherwise named
-  std::vector<std::string> ignore;    ///< columns that are no features
-  bool sort_bags = false;             ///< gather bags whose rows are apart, in order of appearance
+  std::vector<std::string> features;     ///< empty: all columns not otherwise named
+  std::vector<std::string> ignore;       ///< columns that are no features
+  std::vector<std::string> coordinates;  ///< two columns with an instance's place; or empty
+  bool sort_bags = false;  ///< gather bags whose rows are apart, in order of appearance
   LabelOptions labels;
 };
 
@@ -76,6 +80,10 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options = {});
 ///          column).
 Bags read_npy_bags(const std::string& values_path, const std::string& offsets_path,
                    const std::string& labels_path = {}, const LabelOptions& labels = {});
+
+/// Reads the places of the instances [N, 2] from an NPY file; they are called x and y. Errors: as
+/// read_npy_bags.
+void read_npy_coordinates(const std::string& path, Bags& bags);
 
 /// "3 classes: a, b, c": what the labels were taken for.
 std::string label_text(const LabelScheme& scheme);

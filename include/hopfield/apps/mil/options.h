@@ -37,8 +37,9 @@ struct LabelScheme {
 
 /// How much the bags of each class count in training.
 struct ClassWeights {
-  bool balanced = false;        ///< number of bags / (number of classes * bags of the class)
-  std::vector<double> weights;  ///< one a class, > 0; empty: all 1. Not together with `balanced`
+  bool balanced = false;  ///< number of bags / (number of classes * bags of the class)
+  std::vector<double> weights =
+      {};  ///< one a class, > 0; empty: all 1. Not together with `balanced`
 
   /// One weight a class, from the labels of the training bags. Errors: kInvalidArgument if the
   /// number of weights is not that of the classes, one is not > 0, or weights are asked for in a
