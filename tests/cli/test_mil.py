@@ -80,7 +80,7 @@ class MilTest(ProgramTest):
 class Cv(MilTest):
     def test_prints_a_table_and_writes_json_and_a_page(self):
         result = self.cv("--folds", "folds.csv", "--json", "r.json", "--report", "r.html")
-        for word in ("HopfieldPooling", "gated attention", "Wilcoxon", "24 bags (12 positive)", "r0", "r1"):
+        for word in ("HopfieldPooling", "gated attention", "Wilcoxon", "24 bags (12 positive)", "r0", "r1", "Brier", "ECE"):
             self.assertIn(word, result.stdout)
         document = json.loads((self.folder / "r.json").read_text())
         for key in ("auc_mean", "auc_sd", "repetitions", "baselines", "comparisons", "seed", "settings",
@@ -97,7 +97,13 @@ class Cv(MilTest):
             self.assertEqual(sorted(bag for fold in repetition["folds"] for bag in fold["bags"]),
                              list(range(24)))
         self.assertIn("--folds folds.csv", document["command"])
+        calibration = document["calibration"]
+        self.assertEqual(sum(entry["count"] for entry in calibration["bins"]), 24)  # the first repetition
+        error = sum(entry["count"] / 24 * abs(entry["observed"] - entry["mean_probability"])
+                    for entry in calibration["bins"])
+        self.assertAlmostEqual(calibration["ece"], error, places=12)
         page = (self.folder / "r.html").read_text()
+        self.assertIn("Reliability", page)
         self.assertTrue(page.startswith("<!DOCTYPE html>"))
         self.assertIn("<svg", page)
         self.assertIn("hopfield mil cv d.csv", page)

@@ -126,18 +126,26 @@ class FoldTask {
   CodedBags coded_;
 };
 
-void summarise(RepetitionResult& repetition, const LabelScheme& scheme) {
-  std::vector<double> aucs, validation;
+/// Scores and truth of all folds, one after another.
+FoldResult all_folds(const RepetitionResult& repetition) {
   FoldResult all;
   for (const FoldResult& fold : repetition.folds) {
-    aucs.push_back(fold.auc);
-    validation.push_back(fold.validation_auc);
     all.scores.insert(all.scores.end(), fold.scores.begin(), fold.scores.end());
     all.labels.insert(all.labels.end(), fold.labels.begin(), fold.labels.end());
     all.numbers.insert(all.numbers.end(), fold.numbers.begin(), fold.numbers.end());
   }
+  return all;
+}
+
+void summarise(RepetitionResult& repetition, const LabelScheme& scheme) {
+  std::vector<double> aucs, validation;
+  for (const FoldResult& fold : repetition.folds) {
+    aucs.push_back(fold.auc);
+    validation.push_back(fold.validation_auc);
+  }
   repetition.auc = mean(aucs);
   repetition.validation_auc = mean(validation);
+  const FoldResult all = all_folds(repetition);
   const Outcomes outcomes = outcomes_of(scheme, all);
   repetition.auc_pooled = main_figure(outcomes);
   repetition.figures = other_figures(outcomes);
@@ -236,6 +244,11 @@ void describe_data(const Bags& bags, CvResult& result) {
 }
 
 }  // namespace
+
+Calibration cv_calibration(const CvResult& result, const ModelResult& model) {
+  const FoldResult all = all_folds(model.repetitions.front());
+  return calibration_of(outcomes_of(result.scheme, all));
+}
 
 CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
                         const CvOptions& options, const Control& control) {

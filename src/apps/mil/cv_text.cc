@@ -82,14 +82,20 @@ report::Table repetition_table(const CvResult& result) {
 
 report::Table figure_table(const CvResult& result) {
   std::vector<report::Column> columns = {{"model"}};
+  const bool classes = result.scheme.target != Target::kRegression;
   for (const Figure& figure : result.model.figures)
     columns.push_back({figure.title, Align::kRight});
+  if (classes) columns.insert(columns.end(), {{"Brier", Align::kRight}, {"ECE", Align::kRight}});
   report::Table table(std::move(columns));
   const auto row = [&](const ModelResult& model, bool strong) {
     std::vector<std::string> cells = {model.title};
     for (const Figure& figure : model.figures) {
       cells.push_back(result.scheme.target == Target::kRegression ? report::general(figure.value)
                                                                   : fixed(figure.value, 3));
+    }
+    if (classes) {
+      const Calibration calibration = cv_calibration(result, model);
+      cells.insert(cells.end(), {fixed(calibration.brier, 3), fixed(calibration.ece, 3)});
     }
     table.add_row(std::move(cells), strong);
   };
@@ -162,7 +168,8 @@ std::string cv_text(const CvResult& result) {
            ? "RMSE, MAE (unit of the labels), Spearman: of all test bags of a repetition, mean "
              "over the repetitions.\n"
            : "accuracy: of all test bags of a repetition, mean over the repetitions; balanced: "
-             "mean over the classes.\n") +
+             "mean over the classes.\nBrier, ECE (10 bins of equal width): of the probabilities of "
+             "the first repetition's test bags.\n") +
       report::seconds(result.seconds) + " in all.\n";
   return text;
 }

@@ -72,6 +72,16 @@ Squares squares_of(const Outcomes& outcomes) {
   return out;
 }
 
+/// Wilson's 95 % interval of a share of `count` cases.
+Interval share_interval(double share, double count) {
+  constexpr double kNormal975 = 1.959963984540054;
+  constexpr double kSquare = kNormal975 * kNormal975;
+  const double center = (share + kSquare / (2 * count)) / (1 + kSquare / count);
+  const double half = kNormal975 / (1 + kSquare / count) *
+                      std::sqrt(share * (1 - share) / count + kSquare / (4 * count * count));
+  return {std::max(0.0, center - half), std::min(1.0, center + half)};
+}
+
 /// Ranks from 1, equal values share their mean rank.
 std::vector<double> mid_ranks(std::span<const double> values) {
   std::vector<std::size_t> order(values.size());
@@ -206,6 +216,45 @@ std::vector<std::int64_t> confusion_matrix(const Outcomes& outcomes) {
     ++counts[static_cast<std::size_t>(outcomes.labels[b] * num_classes + predicted)];
   }
   return counts;
+}
+
+Calibration calibration_of(const Outcomes& outcomes) {
+  check(outcomes);
+  const LabelScheme& scheme = *outcomes.scheme;
+  require(scheme.target != Target::kRegression, "calibration",
+          "expected probabilities of classes, got a regression");
+  Calibration out;
+  std::vector<CalibrationBin> bins(kCalibrationBins);
+  const auto n = static_cast<double>(outcomes.labels.size());
+  for (std::size_t b = 0; b < outcomes.labels.size(); ++b) {
+    const std::vector<double> p = scheme.probabilities(scores_of(outcomes, b));
+    const auto label = static_cast<std::size_t>(outcomes.labels[b]);
+    const bool two = scheme.target == Target::kBinary;
+    const std::size_t told =
+        two ? 1 : static_cast<std::size_t>(scheme.predicted(scores_of(outcomes, b)));
+    for (std::size_t c = two ? 1 : 0; c < p.size(); ++c) {
+      const double error = p[c] - (c == label ? 1 : 0);
+      out.brier += error * error / n;
+    }
+    const int k = std::min(kCalibrationBins - 1, static_cast<int>(p[told] * kCalibrationBins));
+    CalibrationBin& bin = bins[static_cast<std::size_t>(k)];
+    ++bin.count;
+    bin.mean_probability += p[told];
+    bin.observed += told == label ? 1 : 0;
+  }
+  for (int k = 0; k < kCalibrationBins; ++k) {
+    CalibrationBin& bin = bins[static_cast<std::size_t>(k)];
+    if (bin.count == 0) continue;
+    const auto count = static_cast<double>(bin.count);
+    bin.low = static_cast<double>(k) / kCalibrationBins;
+    bin.high = static_cast<double>(k + 1) / kCalibrationBins;
+    bin.mean_probability /= count;
+    bin.observed /= count;
+    bin.interval = share_interval(bin.observed, count);
+    out.ece += count / n * std::abs(bin.observed - bin.mean_probability);
+    out.bins.push_back(bin);
+  }
+  return out;
 }
 
 }  // namespace hopfield::mil

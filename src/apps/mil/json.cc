@@ -1,6 +1,7 @@
 #include "apps/mil/json.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hopfield/apps/mil/cv.h"
@@ -35,7 +36,24 @@ Json figures_json(const std::vector<Figure>& figures) {
   return json;
 }
 
-Json model_json(const ModelResult& model, const LabelScheme& scheme, bool times) {
+Json calibration_json(const Calibration& calibration) {
+  Json bins = Json::array();
+  for (const CalibrationBin& bin : calibration.bins) {
+    bins.push_back({{"low", bin.low},
+                    {"high", bin.high},
+                    {"count", bin.count},
+                    {"mean_probability", bin.mean_probability},
+                    {"observed", bin.observed},
+                    {"interval", {bin.interval.low, bin.interval.high}}});
+  }
+  return {{"brier", calibration.brier},
+          {"ece", calibration.ece},
+          {"num_bins", kCalibrationBins},
+          {"bins", std::move(bins)}};
+}
+
+Json model_json(const CvResult& result, const ModelResult& model, bool times) {
+  const LabelScheme& scheme = result.scheme;
   const std::string key = main_key(scheme.target);
   Json repetitions = Json::array();
   for (const RepetitionResult& repetition : model.repetitions) {
@@ -57,7 +75,10 @@ Json model_json(const ModelResult& model, const LabelScheme& scheme, bool times)
                {"figures", figures_json(model.figures)},
                {"num_parameters", model.num_parameters},
                {"repetitions", std::move(repetitions)}};
-  if (!model.confusion.empty()) json["confusion"] = model.confusion;
+  if (scheme.target != Target::kRegression) {
+    json["confusion"] = model.confusion;
+    json["calibration"] = calibration_json(cv_calibration(result, model));
+  }
   if (times) json["seconds_of_one_thread"] = model.seconds;
   return json;
 }
@@ -153,10 +174,10 @@ std::string cv_json(const CvResult& result, const std::string& command, bool tim
   if (!command.empty()) json["command"] = command;
   json["target"] = target_name(result.scheme.target);
   if (result.scheme.target != Target::kRegression) json["classes"] = result.scheme.class_names;
-  json.update(model_json(result.model, result.scheme, times));
+  json.update(model_json(result, result.model, times));
   json["baselines"] = Json::array();
   for (const ModelResult& baseline : result.baselines) {
-    json["baselines"].push_back(model_json(baseline, result.scheme, times));
+    json["baselines"].push_back(model_json(result, baseline, times));
   }
   json["comparisons"] = Json::array();
   for (const Comparison& comparison : result.comparisons) {

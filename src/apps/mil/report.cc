@@ -213,6 +213,55 @@ report::Plot estimate_plot(const CvResult& result) {
   return plot;
 }
 
+/// Share that came true against what was said, with the diagonal of honesty.
+report::Plot calibration_plot(const CvResult& result, const Calibration& calibration) {
+  report::Plot plot;
+  plot.title = "Reliability, " + result.model.title;
+  plot.square = true;
+  plot.x = {"mean probability of the bin", report::Scale::kLinear, 0.0, 1.0};
+  plot.y = {"share that came true", report::Scale::kLinear, 0.0, 1.0};
+  report::Series points{.name = result.model.title, .x = {}, .y = {}};
+  points.mark = report::Mark::kPoints;
+  for (const CalibrationBin& bin : calibration.bins) {
+    points.x.push_back(bin.mean_probability);
+    points.y.push_back(bin.observed);
+    plot.series.push_back({.name = plot.series.empty() ? "95 % interval" : "",
+                           .x = {bin.mean_probability, bin.mean_probability},
+                           .y = {bin.interval.low, bin.interval.high},
+                           .tone = report::Tone::kMuted});
+  }
+  plot.series.push_back(std::move(points));
+  plot.series.push_back({.name = "", .x = {0, 1}, .y = {0, 1}, .tone = report::Tone::kMuted});
+  return plot;
+}
+
+report::Table calibration_table(const Calibration& calibration) {
+  report::Table table({{"probability"},
+                       {"bags", Align::kRight},
+                       {"mean probability", Align::kRight},
+                       {"came true", Align::kRight},
+                       {"95 % interval", Align::kRight}});
+  for (const CalibrationBin& bin : calibration.bins) {
+    table.add_row({fixed(bin.low, 1) + " to " + fixed(bin.high, 1), std::to_string(bin.count),
+                   fixed(bin.mean_probability, 3), fixed(bin.observed, 3),
+                   fixed(bin.interval.low, 3) + " to " + fixed(bin.interval.high, 3)});
+  }
+  return table;
+}
+
+void add_calibration(report::Page& page, const CvResult& result) {
+  const Calibration calibration = cv_calibration(result, result.model);
+  page.plot(
+      calibration_plot(result, calibration),
+      std::string(result.scheme.target == Target::kBinary ? "Probability of the positive class"
+                                                          : "Probability of the predicted class") +
+          ", test bags of the first repetition, in bins of a tenth. Brier score " +
+          fixed(calibration.brier, 3) + ", expected calibration error " +
+          fixed(calibration.ece, 3) + " (" + std::to_string(kCalibrationBins) +
+          " bins of equal width).");
+  page.table(calibration_table(calibration), "The points of the plot; Wilson intervals.");
+}
+
 /// What a page shows first: ROC curves of two classes, estimates of a regression.
 void add_target_plot(report::Page& page, const CvResult& result) {
   if (result.scheme.target == Target::kRegression) {
@@ -259,6 +308,7 @@ void add_cv_report(report::Page& page, const CvResult& result, const std::string
   if (result.scheme.target != Target::kRegression) {
     page.table(confusion_table(result),
                result.model.title + ": test bags of all repetitions by label and prediction.");
+    add_calibration(page, result);
   }
   page.plot(fold_plot(result));
   page.facts(settings(result));

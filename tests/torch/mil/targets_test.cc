@@ -222,6 +222,44 @@ TEST(MainFigure, OfARegressionIsR2AndItsInfluenceTheDerivativeByWeight) {
                "differ");
 }
 
+TEST(Calibration, CountsWhatCameTrueInEveryBin) {
+  const LabelScheme two;
+  const auto logit = [](double p) { return std::log(p / (1 - p)); };
+  const std::vector<double> scores = {logit(0.25), logit(0.28), logit(0.22), logit(0.85), 40};
+  const std::vector<int> labels = {0, 1, 0, 1, 1};
+  const Calibration calibration = calibration_of({&two, scores, labels, {}});
+  ASSERT_EQ(calibration.bins.size(), 3u);
+  const CalibrationBin& bin = calibration.bins[0];
+  EXPECT_EQ(bin.count, 3);
+  EXPECT_DOUBLE_EQ(bin.low, 0.2);
+  EXPECT_NEAR(bin.mean_probability, 0.25, 1e-12);
+  EXPECT_DOUBLE_EQ(bin.observed, 1.0 / 3);
+  // Both ends of Wilson's interval are as far from the share as 1.96 of the sd they would have.
+  for (const double end : {bin.interval.low, bin.interval.high}) {
+    EXPECT_NEAR(std::abs(1.0 / 3 - end), 1.959963984540054 * std::sqrt(end * (1 - end) / 3), 1e-12);
+  }
+  EXPECT_EQ(calibration.bins[2].high, 1);
+  EXPECT_NEAR(calibration.brier, (0.25 * 0.25 + 0.72 * 0.72 + 0.22 * 0.22 + 0.15 * 0.15 + 0) / 5,
+              1e-12);
+  EXPECT_NEAR(calibration.ece, (3 * (1.0 / 3 - 0.25) + 0.15 + 0) / 5, 1e-12);
+}
+
+TEST(Calibration, OfSeveralClassesIsThatOfThePredictedOne) {
+  const LabelScheme three = {Target::kClasses, {"a", "b", "c"}};
+  const std::vector<double> scores = {std::log(0.72), std::log(0.18), std::log(0.1),
+                                      std::log(0.28), std::log(0.1),  std::log(0.62)};
+  const std::vector<int> labels = {0, 0};
+  const Calibration calibration = calibration_of({&three, scores, labels, {}});
+  ASSERT_EQ(calibration.bins.size(), 2u);
+  EXPECT_NEAR(calibration.bins[0].mean_probability, 0.62, 1e-12);
+  EXPECT_EQ(calibration.bins[0].observed, 0);
+  EXPECT_EQ(calibration.bins[1].observed, 1);
+  EXPECT_NEAR(calibration.brier, (0.0784 + 0.0324 + 0.01 + 0.5184 + 0.01 + 0.3844) / 2, 1e-12);
+  const LabelScheme numbers = {Target::kRegression, {}};
+  const std::vector<double> estimate = {1};
+  EXPECT_ERROR(calibration_of({&numbers, estimate, {}, estimate}), kInvalidArgument, "regression");
+}
+
 class OtherTargets : public ::testing::TestWithParam<Pooling> {};
 
 TEST_P(OtherTargets, SeveralClassesAreLearntSavedAndExplained) {

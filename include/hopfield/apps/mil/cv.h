@@ -101,8 +101,12 @@ struct CvResult {
 CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
                         const CvOptions& options, const Control& control = {});
 
+/// Of the test bags of the model's first repetition, each of which was scored once. Errors:
+/// kInvalidArgument for a regression.
+Calibration cv_calibration(const CvResult& result, const ModelResult& model);
+
 /// The result as a JSON document. Keys: auc_mean, auc_sd (r2_mean, r2_sd of a regression), target,
-/// classes, figures, confusion, repetitions, baselines, comparisons,
+/// classes, figures, confusion, calibration, repetitions, baselines, comparisons,
 /// seed, settings, data, versions, seconds. `command`, if not empty, is stored, too. Without
 /// `times` the text depends on input and options alone.
 std::string cv_json(const CvResult& result, const std::string& command = {}, bool times = true);

@@ -57,6 +57,30 @@ std::vector<Figure> other_figures(const Outcomes& outcomes);
 /// Counts [num_classes, num_classes]: row true class, column predicted class.
 std::vector<std::int64_t> confusion_matrix(const Outcomes& outcomes);
 
+/// Bags whose probability lies in [low, high); the last bin also holds 1.
+struct CalibrationBin {
+  double low = 0, high = 0;
+  std::int64_t count = 0;       ///< >= 1
+  double mean_probability = 0;  ///< what the model said, on average
+  double observed = 0;          ///< share that came true
+  Interval interval;            ///< 95 % of that share (Wilson 1927)
+};
+
+/// How far probabilities can be taken at their word: of two classes the probability of the second,
+/// of several that of the predicted class.
+struct Calibration {
+  /// Mean squared error of the probabilities: of two classes (p - truth)^2, of several the sum of
+  /// that over the classes (Brier 1950).
+  double brier = 0;
+  /// Expected calibration error: sum over the bins of count / all * |observed - mean_probability|.
+  double ece = 0;
+  std::vector<CalibrationBin> bins;  ///< of kCalibrationBins bins of equal width those with bags
+};
+inline constexpr int kCalibrationBins = 10;
+
+/// Errors: as main_figure; kInvalidArgument for a regression.
+Calibration calibration_of(const Outcomes& outcomes);
+
 }  // namespace hopfield::mil
 
 #endif  // HOPFIELD_APPS_MIL_EVALUATION_H_
