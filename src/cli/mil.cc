@@ -15,6 +15,7 @@
 #include "cli/nouns.h"
 #include "hopfield/apps/mil/bags.h"
 #include "hopfield/apps/mil/cv.h"
+#include "hopfield/apps/mil/estimate.h"
 #include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/folds.h"
 #include "hopfield/apps/mil/options.h"
@@ -239,6 +240,20 @@ mil::Control control_of(const Context& context, std::shared_ptr<Progress>& line,
   return control;
 }
 
+void add_estimate(CLI::App& command, bool& estimate) {
+  command.add_flag("--estimate", estimate,
+                   "Only say how long it would take and how much memory, after one epoch of each "
+                   "network on the first fold");
+}
+
+void print_estimate(const mil::Estimate& estimate) {
+  std::cout
+      << "estimate: at most about " << report::seconds(estimate.seconds) << " and "
+      << report::fixed(static_cast<double>(estimate.bytes) / (1 << 30), 2)
+      << " GiB beside the program's own memory; time from one epoch here and now, every epoch "
+         "counted; memory from sizes\n";
+}
+
 // ---------------------------------------------------------------- mil cv
 
 struct CvArguments {
@@ -248,6 +263,7 @@ struct CvArguments {
   std::vector<std::string> repetitions, baselines = {"mean_max", "attention", "gated_attention"};
   std::int64_t num_folds = 10, num_repetitions = 1;
   std::uint64_t seed = 0;
+  bool estimate = false;
 };
 
 std::vector<mil::Repetition> repetitions_of(const CvArguments& arguments, const mil::Bags& bags) {
@@ -287,6 +303,10 @@ int run_cv(const Context& context, CvArguments& arguments, const std::string& co
 
   const mil::Bags bags = read_labelled_bags(arguments.data);
   const std::vector<mil::Repetition> repetitions = repetitions_of(arguments, bags);
+  if (arguments.estimate) {
+    print_estimate(mil::estimate_cv(bags, repetitions, options));
+    return kOk;
+  }
   std::shared_ptr<Progress> line;
   const mil::CvResult result = mil::cross_validate(bags, repetitions, options,
                                                    control_of(context, line, "networks trained"));
@@ -328,6 +348,7 @@ void add_cv(CLI::App& noun, Context& context) {
                   "hopfield; or none")
       ->delimiter(',')
       ->capture_default_str();
+  add_estimate(command, arguments->estimate);
   command.add_option("--json", arguments->json,
                      "Write the result as JSON; -: instead of the table");
   command.add_option("--report", arguments->report, "Write an HTML page with ROC curves");
@@ -343,7 +364,7 @@ struct FitArguments {
   ModelArguments model;
   mil::FitOptions options;
   std::string output, checkpoint;
-  bool force = false;
+  bool force = false, estimate = false;
   std::int64_t num_folds = 10;
 };
 
@@ -358,6 +379,10 @@ int run_fit(const Context& context, FitArguments& arguments) {
   check_new_output(arguments.output, arguments.data.files(), arguments.force);
   check_output(options.checkpoint_path, arguments.data.files());
   const mil::Bags bags = read_labelled_bags(arguments.data);
+  if (arguments.estimate) {
+    print_estimate(mil::estimate_fit(bags, options));
+    return kOk;
+  }
   std::shared_ptr<Progress> line;
   const mil::FitResult result = mil::fit(bags, options, control_of(context, line, "epochs"));
   line.reset();
@@ -400,6 +425,7 @@ void add_fit(CLI::App& noun, Context& context) {
   command.add_option("--checkpoint", arguments->checkpoint,
                      "Where an interrupted run leaves its state (default: OUTPUT.checkpoint)");
   add_force(command, arguments->force);
+  add_estimate(command, arguments->estimate);
   command.add_flag("--resume", arguments->options.resume, "Go on from the checkpoint");
   add_network_options(command, arguments->model);
   add_training_options(command, arguments->model);

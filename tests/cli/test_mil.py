@@ -441,6 +441,18 @@ class OtherLabels(MilTest):
         self.cv("--class-weights", "1,x", data="classes.csv", status=2, error=r"--class-weights")
 
 
+class Estimates(MilTest):
+    def test_estimates_say_time_and_memory_and_write_nothing(self):
+        before = self.names()
+        wanted = r"^estimate: at most about [\d.]+ \S+.* and 0\.\d\d GiB .*\n$"
+        for model in ("hopfield", "stored-bags"):
+            self.cv("--num-folds", "3", "--model", model, "--estimate", "--json", "r.json", output=wanted)
+            self.expect(0, "mil", "fit", "d.csv", "-o", "e.safetensors", "--num-folds", "4", "--model", model,
+                        "--estimate", output=wanted)
+        self.assertEqual(self.names(), before)
+        self.cv("--estimate", "--num-folds", "20", status=3, error=r"bags of each class")
+
+
 class Places(MilTest):
     def test_coordinates_are_no_features_and_make_heat_maps(self):
         rows = [self.rows[0] + ["px", "py"]]

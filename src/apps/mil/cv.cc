@@ -250,9 +250,8 @@ Calibration cv_calibration(const CvResult& result, const ModelResult& model) {
   return calibration_of(outcomes_of(result.scheme, all));
 }
 
-CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
-                        const CvOptions& options, const Control& control) {
-  const Clock::time_point start = Clock::now();
+std::vector<ModelOptions> cv_models(const Bags& bags, const std::vector<Repetition>& repetitions,
+                                    const CvOptions& options) {
   check_options(options.model);
   check_options(options.train);
   check_bags(bags);
@@ -266,6 +265,19 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
   for (const Pooling pooling : options.baselines) {
     if (pooling != options.model.pooling) models.push_back(with_pooling(options.model, pooling));
   }
+  return models;
+}
+
+int cv_threads(const CvOptions& options) {
+  // More threads than the machine has would gain nothing.
+  const int most = default_executor().concurrency();
+  return options.num_threads == 0 ? most : std::min(options.num_threads, most);
+}
+
+CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
+                        const CvOptions& options, const Control& control) {
+  const Clock::time_point start = Clock::now();
+  const std::vector<ModelOptions> models = cv_models(bags, repetitions, options);
   const bool any_network = std::any_of(models.begin(), models.end(), [](const ModelOptions& model) {
     return model.pooling != Pooling::kStoredBags;
   });
@@ -313,10 +325,7 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
       throw;
     }
   };
-  // More threads than the machine has would gain nothing.
-  const int most = default_executor().concurrency();
-  const int num_threads = options.num_threads == 0 ? most : std::min(options.num_threads, most);
-  make_executor(num_threads)->run(static_cast<std::int64_t>(tasks.size()), run_task);
+  make_executor(cv_threads(options))->run(static_cast<std::int64_t>(tasks.size()), run_task);
 
   CvResult result;
   result.options = options;

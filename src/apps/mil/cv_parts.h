@@ -1,14 +1,28 @@
 #ifndef HOPFIELD_APPS_MIL_CV_PARTS_H_
 #define HOPFIELD_APPS_MIL_CV_PARTS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "hopfield/apps/mil/cv.h"
 #include "hopfield/apps/mil/options.h"
+#include "hopfield/apps/mil/saved_model.h"
 #include "hopfield/report/table.h"
 
 namespace hopfield::mil {
+
+/// The checks of cross_validate; and the model and its baselines.
+std::vector<ModelOptions> cv_models(const Bags& bags, const std::vector<Repetition>& repetitions,
+                                    const CvOptions& options);
+/// Folds that are trained at the same time.
+int cv_threads(const CvOptions& options);
+
+/// The checks of fit; and the bags that train and those that decide when to stop.
+struct FitSplit {
+  std::vector<std::int64_t> training, validation;
+};
+FitSplit fit_split(const Bags& bags, const FitOptions& options);
 
 /// What people read: "HopfieldPooling", "mean + max, linear", ...
 std::string pooling_title(Pooling pooling);

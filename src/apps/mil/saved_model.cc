@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "apps/mil/cv_parts.h"
 #include "apps/mil/explanation.h"
 #include "apps/mil/json.h"
 #include "apps/mil/random.h"
@@ -363,15 +364,32 @@ std::vector<BagExplanation> SavedModel::explain(const Bags& bags, std::int64_t o
 
 // ---------------------------------------------------------------- training a model to keep
 
+FitSplit fit_split(const Bags& bags, const FitOptions& options) {
+  check_options(options.model);
+  check_options(options.train);
+  check_bags(bags);
+  check_labels(bags);
+  require(options.num_folds == 0 || options.num_folds >= 3, "mil fit",
+          "expected 0 or at least 3 folds, got " + std::to_string(options.num_folds));
+  if (options.num_folds == 0 || options.model.pooling == Pooling::kStoredBags) {
+    check_variety(bags, "mil fit");
+    return {all_bags(bags.num_bags()), {}};
+  }
+  const Repetition repetition = stratified_folds(bags, options.num_folds, options.seed, "fit");
+  FitSplit split{{}, repetition.test_bags(0)};
+  for (std::size_t b = 0; b < repetition.fold.size(); ++b) {
+    if (repetition.fold[b] != 0) split.training.push_back(static_cast<std::int64_t>(b));
+  }
+  return split;
+}
+
 /// One call of `fit`.
 class Fitter {
  public:
   Fitter(const Bags& bags, const FitOptions& options) : bags_(bags), options_(options) {
-    check_options(options.model);
-    check_options(options.train);
-    check_bags(bags);
-    check_labels(bags);
-    split();
+    FitSplit split = fit_split(bags, options);
+    training_ = std::move(split.training);
+    validation_ = std::move(split.validation);
     coder_ = InputCoder::fit(bags, training_, options.model.input_code, options.model.levels);
     coded_ = code_bags(bags, coder_);
     for (std::int64_t m = 0; m < options.train.members; ++m) {
@@ -432,19 +450,6 @@ class Fitter {
   }
 
  private:
-  void split() {
-    if (options_.num_folds == 0) {
-      training_ = all_bags(bags_.num_bags());
-      check_variety(bags_, "mil fit");
-      return;
-    }
-    const Repetition repetition = stratified_folds(bags_, options_.num_folds, options_.seed, "fit");
-    validation_ = repetition.test_bags(0);
-    for (std::size_t b = 0; b < repetition.fold.size(); ++b) {
-      if (repetition.fold[b] != 0) training_.push_back(static_cast<std::int64_t>(b));
-    }
-  }
-
   static std::shared_ptr<SavedModel::State> new_state(const Bags& bags, const FitOptions& options) {
     auto state = std::make_shared<SavedModel::State>();
     state->options = options.model;
@@ -530,8 +535,6 @@ class Fitter {
 
 FitResult fit(const Bags& bags, const FitOptions& options, const Control& control) {
   const SingleThreaded single_threaded;
-  require(options.num_folds == 0 || options.num_folds >= 3, "mil fit",
-          "expected 0 or at least 3 folds, got " + std::to_string(options.num_folds));
   require(!options.resume || !options.checkpoint_path.empty(), "mil fit",
           "expected the checkpoint to resume from, got no path");
   if (options.model.pooling == Pooling::kStoredBags) return Fitter::store(bags, options, control);

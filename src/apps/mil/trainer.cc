@@ -53,9 +53,9 @@ void copy_parameters(const BagNet& from, BagNet& to) {
 
 CodedBags code_bags(const Bags& bags, const InputCoder& coder) {
   CodedBags out;
-  const std::vector<float> coded = coder.apply(bags.values);
   out.values = at::empty({bags.num_instances(), coder.num_coded()}, at::kFloat);
-  std::copy(coded.begin(), coded.end(), out.values.mutable_data_ptr<float>());
+  coder.apply(bags.values,
+              {out.values.mutable_data_ptr<float>(), static_cast<std::size_t>(out.values.numel())});
   out.offsets = bags.offsets;
   out.scheme = bags.scheme;
   out.labels = bags.labels;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hopfield/apps/mil/cv.h"
+#include "hopfield/apps/mil/estimate.h"
 #include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/saved_model.h"
 #include "hopfield/apps/mil/tables.h"
@@ -333,6 +334,25 @@ TEST(OtherTargetsCv, ScoresFiguresAndConfusionAreThoseOfTheFolds) {
     EXPECT_EQ(test::contains(json, "\"r2_mean\""), !classes);
     EXPECT_TRUE(test::contains(cv_text(result), classes ? "macro AUC" : "Spearman"));
   }
+}
+
+TEST(Estimate, GrowsWithTheInstancesAndChecksItsOptions) {
+  const Bags bags = test::make_toy(60).bags, many = test::make_toy(240).bags;
+  CvOptions options;
+  options.num_threads = 1;
+  const auto of = [&](const Bags& some, std::int64_t epochs, int folds) {
+    options.train.epochs = epochs;
+    return estimate_cv(some, {stratified_folds(some, folds, 0, "a")}, options);
+  };
+  EXPECT_GT(of(bags, 10, 3).seconds, 0);
+  EXPECT_GT(of(many, 10, 3).bytes, 2 * of(bags, 10, 3).bytes);
+  options.model.pooling = Pooling::kStoredBags;
+  options.baselines = {};
+  EXPECT_GT(of(many, 10, 3).bytes, of(bags, 10, 3).bytes);
+  FitOptions fit;
+  EXPECT_GT(estimate_fit(many, fit).bytes, estimate_fit(bags, fit).bytes);
+  fit.model.beta = {-1};
+  EXPECT_ERROR(estimate_fit(bags, fit), kInvalidArgument, "beta");
 }
 
 TEST(OtherTargetsCv, WeightedClassesArePredictedMoreOften) {
