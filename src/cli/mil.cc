@@ -14,6 +14,7 @@
 #include "cli/common.h"
 #include "cli/nouns.h"
 #include "hopfield/apps/mil/bags.h"
+#include "hopfield/apps/mil/bags_hdf5.h"
 #include "hopfield/apps/mil/cv.h"
 #include "hopfield/apps/mil/estimate.h"
 #include "hopfield/apps/mil/evaluation.h"
@@ -49,7 +50,7 @@ void add_data_arguments(CLI::App& command, DataArguments& data) {
   command
       .add_option("DATA", data.path,
                   "CSV or TSV (also .gz), one row an instance, rows grouped by bag; or .npy with "
-                  "the values [instances, features]")
+                  "the values [instances, features]; or .h5")
       ->required();
   const char* group = "Data";
   const auto add = [&](const char* name, std::string& value, const char* text) {
@@ -97,6 +98,11 @@ mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nu
   mil::LabelOptions labels;
   if (!data.target.empty()) labels.target = mil::parse_target(data.target);
   if (model != nullptr) labels.scheme = model->scheme();
+  if (data.path.ends_with(".h5") || data.path.ends_with(".hdf5")) {
+    require(data.offsets.empty() && data.labels.empty() && data.coordinates.empty(), "mil",
+            "expected no --offsets, --labels and --coords beside an HDF5 file, got them");
+    return mil::read_hdf5_bags(data.path, labels);
+  }
   if (is_npy(data.path)) {
     require(!data.offsets.empty(), "--offsets",
             "expected the NPY file with the bags' offsets, got none");

@@ -499,6 +499,36 @@ class Places(MilTest):
         self.expect(2, "mil", "explain", "m.safetensors", "d.csv", "--coords", "x", error=r"two columns")
 
 
+class Hdf5(MilTest):
+    def test_what_is_no_hdf5_file_is_refused_with_or_without_the_library(self):
+        self.write("v.h5", "not at all")
+        result = self.run_program("mil", "cv", "v.h5")
+        self.assertRegex(result.stderr, r"expected an HDF5 file|build with HDF5.*libhdf5-dev")
+        self.assertEqual(result.returncode, 3 if "expected an HDF5 file" in result.stderr else 1)
+        self.expect(2, "mil", "cv", "v.h5", "--offsets", "o.npy", error=r"--offsets")
+
+
+    def test_hdf5_gives_the_same_as_csv(self):
+        # The rows of toy_rows(), written with h5py 3.16 by create_dataset: features f4 (gzip), offsets i8, labels i8,
+        # coords f8 (instance number, 0).
+        self.write("toy.h5", (pathlib.Path(__file__).parent / "mil_toy.h5").read_bytes())
+        options = ["--num-folds", "3", "--json", "-", "--baselines", "none"]
+        result = self.run_program("mil", "cv", "toy.h5", *QUICK, "--epochs", "4", *options)
+        if "build with HDF5" in result.stderr:
+            self.skipTest("built without HDF5")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        hdf5, text = without_times(result.stdout), without_times(self.cv(*options).stdout)
+        hdf5.pop("data"), text.pop("data")
+        self.assertEqual(hdf5, text)
+        self.expect(0, "mil", "fit", "toy.h5", "-o", "m.safetensors", "--num-folds", "4", *QUICK, "--epochs", "4")
+        rows = self.expect(0, "mil", "explain", "m.safetensors", "toy.h5", "-o", "-", "--top", "1").stdout
+        self.assertTrue(rows.startswith("bag_id,instance_id,x,y,rank"))
+        data = (self.folder / "toy.h5").read_bytes()
+        for length in range(0, len(data), 997):
+            self.write("cut.h5", data[:length])
+            self.expect(3, "mil", "predict", "m.safetensors", "cut.h5", error=r"cut\.h5")
+
+
 class Interrupts(MilTest):
     LONG = ["--epochs", "1200", "--patience", "0"]
 

@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "apps/mil/bag_arrays.h"
 #include "apps/mil/text.h"
 #include "hopfield/base/error.h"
 #include "hopfield/store/csv.h"
@@ -291,42 +292,45 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
 
 namespace {
 
-std::vector<std::int64_t> read_npy_offsets(const std::string& path, std::int64_t num_instances) {
+template <class T>
+NamedArray<T> read_npy_array(const std::string& path) {
   const store::NpyFile file(path);
-  if (file.shape().size() != 1 || file.shape()[0] < 2) {
-    fail(ErrorCode::kCorruptData, kReadBags,
-         "expected offsets of shape [bags + 1] in " + path + ", got " +
-             store::shape_text(file.shape()));
-  }
-  std::vector<std::int64_t> offsets = file.read<std::int64_t>();
-  if (offsets.front() != 0 || offsets.back() != num_instances) {
-    fail(ErrorCode::kCorruptData, kReadBags,
-         "expected offsets from 0 to the number of instances, " + std::to_string(num_instances) +
-             ", in " + path + ", got " + std::to_string(offsets.front()) + " to " +
-             std::to_string(offsets.back()));
-  }
-  for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
-    if (offsets[b + 1] <= offsets[b]) {
-      fail(ErrorCode::kCorruptData, kReadBags,
-           "expected at least one instance in every bag, got offsets " +
-               std::to_string(offsets[b]) + ", " + std::to_string(offsets[b + 1]) + " for bag " +
-               std::to_string(b + 1) + " in " + path + "; leave out bags without instances");
-    }
-  }
-  return offsets;
+  return {path, file.shape(), file.read<T>()};
 }
 
-LabelCells read_npy_labels(const std::string& path, std::size_t num_bags) {
-  const store::NpyFile file(path);
-  if (file.shape().size() != 1 || file.shape()[0] != static_cast<std::int64_t>(num_bags)) {
+void check_offsets(const NamedArray<std::int64_t>& offsets, std::int64_t num_instances) {
+  if (offsets.shape.size() != 1 || offsets.shape[0] < 2) {
     fail(ErrorCode::kCorruptData, kReadBags,
-         "expected labels of shape [" + std::to_string(num_bags) + "] in " + path + ", got " +
-             store::shape_text(file.shape()));
+         "expected offsets of shape [bags + 1] in " + offsets.name + ", got " +
+             store::shape_text(offsets.shape));
+  }
+  const std::vector<std::int64_t>& data = offsets.data;
+  if (data.front() != 0 || data.back() != num_instances) {
+    fail(ErrorCode::kCorruptData, kReadBags,
+         "expected offsets from 0 to the number of instances, " + std::to_string(num_instances) +
+             ", in " + offsets.name + ", got " + std::to_string(data.front()) + " to " +
+             std::to_string(data.back()));
+  }
+  for (std::size_t b = 0; b + 1 < data.size(); ++b) {
+    if (data[b + 1] <= data[b]) {
+      fail(ErrorCode::kCorruptData, kReadBags,
+           "expected at least one instance in every bag, got offsets " + std::to_string(data[b]) +
+               ", " + std::to_string(data[b + 1]) + " for bag " + std::to_string(b + 1) + " in " +
+               offsets.name + "; leave out bags without instances");
+    }
+  }
+}
+
+LabelCells label_cells(const NamedArray<double>& array, std::size_t num_bags) {
+  if (array.shape != std::vector<std::int64_t>{static_cast<std::int64_t>(num_bags)}) {
+    fail(ErrorCode::kCorruptData, kReadBags,
+         "expected labels of shape [" + std::to_string(num_bags) + "] in " + array.name + ", got " +
+             store::shape_text(array.shape));
   }
   LabelCells labels;
-  for (const double label : file.read<double>()) {
+  for (const double label : array.data) {
     labels.names.push_back(label_name(exact(label)));
-    labels.places.push_back(path + ", bag " + std::to_string(labels.names.size()));
+    labels.places.push_back(array.name + ", bag " + std::to_string(labels.names.size()));
     if (!std::isfinite(label)) labels.refuse(labels.names.size() - 1, "a finite label");
   }
   return labels;
@@ -334,29 +338,29 @@ LabelCells read_npy_labels(const std::string& path, std::size_t num_bags) {
 
 }  // namespace
 
-Bags read_npy_bags(const std::string& values_path, const std::string& offsets_path,
-                   const std::string& labels_path, const LabelOptions& labels) {
-  const store::NpyFile file(values_path);
-  if (file.shape().size() != 2 || file.shape()[0] < 1 || file.shape()[1] < 1) {
+Bags bags_of_arrays(NamedArray<float> values, NamedArray<std::int64_t> offsets,
+                    const std::optional<NamedArray<double>>& labels, const LabelOptions& options) {
+  if (values.shape.size() != 2 || values.shape[0] < 1 || values.shape[1] < 1) {
     fail(ErrorCode::kCorruptData, kReadBags,
-         "expected values of shape [instances, features] in " + values_path + ", got " +
-             store::shape_text(file.shape()));
+         "expected values of shape [instances, features] in " + values.name + ", got " +
+             store::shape_text(values.shape));
   }
   Bags bags;
-  bags.origin = values_path;
-  bags.num_features = file.shape()[1];
-  bags.values = file.read<float>();
+  bags.origin = values.name;
+  bags.num_features = values.shape[1];
+  bags.values = std::move(values.data);
   for (std::size_t i = 0; i < bags.values.size(); ++i) {
     if (!std::isfinite(bags.values[i])) {
       const auto d = static_cast<std::size_t>(bags.num_features);
       fail(ErrorCode::kCorruptData, kReadBags,
-           "expected finite numbers in " + values_path + ", got " + std::to_string(bags.values[i]) +
+           "expected finite numbers in " + values.name + ", got " + std::to_string(bags.values[i]) +
                " in row " + std::to_string(i / d + 1) + ", column " + std::to_string(i % d + 1));
     }
   }
-  bags.offsets = read_npy_offsets(offsets_path, file.shape()[0]);
+  check_offsets(offsets, values.shape[0]);
+  bags.offsets = std::move(offsets.data);
   const std::size_t num_bags = bags.offsets.size() - 1;
-  if (!labels_path.empty()) settle_labels(bags, read_npy_labels(labels_path, num_bags), labels);
+  if (labels) settle_labels(bags, label_cells(*labels, num_bags), options);
   for (std::size_t b = 0; b < num_bags; ++b) bags.bag_ids.push_back(std::to_string(b + 1));
   bags.instance_ids.resize(static_cast<std::size_t>(bags.num_instances()));
   settle_instance_ids(bags, false);
@@ -366,22 +370,33 @@ Bags read_npy_bags(const std::string& values_path, const std::string& offsets_pa
   return bags;
 }
 
-void read_npy_coordinates(const std::string& path, Bags& bags) {
-  const store::NpyFile file(path);
-  if (file.shape() != std::vector<std::int64_t>{bags.num_instances(), 2}) {
+void set_coordinates(Bags& bags, NamedArray<double> coordinates) {
+  if (coordinates.shape != std::vector<std::int64_t>{bags.num_instances(), 2}) {
     fail(ErrorCode::kCorruptData, kReadBags,
          "expected coordinates of shape [" + std::to_string(bags.num_instances()) + ", 2] in " +
-             path + ", got " + store::shape_text(file.shape()));
+             coordinates.name + ", got " + store::shape_text(coordinates.shape));
   }
-  bags.coordinates = file.read<double>();
+  bags.coordinates = std::move(coordinates.data);
   bags.coordinate_names = {"x", "y"};
   const auto bad = std::find_if(bags.coordinates.begin(), bags.coordinates.end(),
                                 [](double value) { return !std::isfinite(value); });
   if (bad != bags.coordinates.end()) {
     fail(ErrorCode::kCorruptData, kReadBags,
-         "expected finite coordinates in " + path + ", got " + exact(*bad) + " in row " +
-             std::to_string((bad - bags.coordinates.begin()) / 2 + 1));
+         "expected finite coordinates in " + coordinates.name + ", got " + exact(*bad) +
+             " in row " + std::to_string((bad - bags.coordinates.begin()) / 2 + 1));
   }
+}
+
+Bags read_npy_bags(const std::string& values_path, const std::string& offsets_path,
+                   const std::string& labels_path, const LabelOptions& labels) {
+  std::optional<NamedArray<double>> label_array;
+  if (!labels_path.empty()) label_array = read_npy_array<double>(labels_path);
+  return bags_of_arrays(read_npy_array<float>(values_path),
+                        read_npy_array<std::int64_t>(offsets_path), label_array, labels);
+}
+
+void read_npy_coordinates(const std::string& path, Bags& bags) {
+  set_coordinates(bags, read_npy_array<double>(path));
 }
 
 Bags select_bags(const Bags& bags, std::span<const std::int64_t> which) {
