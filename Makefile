@@ -48,10 +48,10 @@ test-tsan: setup ## the core, built without torch, under ThreadSanitizer
 	@cmake --build build-tsan -j $(JOBS)
 	@tools/run-tests tsan
 
-bench: configure ## benchmarks of the kernels
-	@cmake --build $(BUILD) -j $(JOBS) --target bench_kernels
-	@mkdir -p $(BUILD)/bench
-	@$(BUILD)/bin/bench_kernels --benchmark_out=$(BUILD)/bench/kernels.json --benchmark_out_format=json
+bench: configure ## kernels beside rivals and the machine's limits; ROWS="part of a name ..." for some rows
+	@.venv/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-bench.txt
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_worker hopfield
+	@.venv/bin/python benchmarks/rivals/run.py --build $(BUILD) $(ROWS)
 
 fuzz: setup ## libFuzzer on every reader, FUZZ_SECONDS each; needs clang
 	@command -v clang++ > /dev/null || { echo "make fuzz: expected clang++, got none; install clang"; exit 1; }

@@ -14,22 +14,37 @@
 namespace hopfield::cli {
 namespace {
 
-struct TorchNoun {
-  const char* name;
+struct TorchCommand {
+  const char* noun;
+  const char* command;  ///< empty: all of the noun
   const char* description;
 };
 
-/// Nouns of `hopfield-torch` (torch_main.cc), with the descriptions for --help.
-constexpr std::array kTorchNouns = {
-    TorchNoun{"mil", "Multiple-instance learning: classify bags of instances"},
-    TorchNoun{"demo", "Bags classified, pictures restored: one HTML page"},
+/// What `hopfield-torch` does (torch_main.cc), with the descriptions for --help.
+constexpr std::array kTorchCommands = {
+    TorchCommand{"mil", "", "Multiple-instance learning: classify bags of instances"},
+    TorchCommand{"demo", "", "Bags classified, pictures restored: one HTML page"},
+    TorchCommand{"reproduce", "mil", kReproduceMilText},
 };
 
-bool is_torch_noun(std::string_view word) {
-  for (const TorchNoun& noun : kTorchNouns) {
-    if (word == noun.name) return true;
+bool is_torch_command(const std::vector<std::string>& arguments) {
+  for (const TorchCommand& known : kTorchCommands) {
+    const std::string_view command = known.command;
+    if (arguments.size() < 2 || arguments[1] != known.noun) continue;
+    if (command.empty() || (arguments.size() > 2 && arguments[2] == command)) return true;
   }
   return false;
+}
+
+/// For --help of the program and of the noun.
+void name_torch_commands(CLI::App& program) {
+  for (const TorchCommand& known : kTorchCommands) {
+    if (*known.command == 0) {
+      program.add_subcommand(known.noun, known.description);
+    } else {
+      program.get_subcommand(known.noun)->add_subcommand(known.command, known.description);
+    }
+  }
 }
 
 /// Beside this program, or where an installation puts it.
@@ -63,11 +78,11 @@ int run_torch_program(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   using namespace hopfield::cli;
   const std::vector<std::string> arguments(argv, argv + argc);
-  if (argc > 1 && is_torch_noun(arguments[1])) return run_torch_program(arguments);
+  if (is_torch_command(arguments)) return run_torch_program(arguments);
   return run_program(argc, argv, [](CLI::App& program, Context& context) {
     add_memory(program, context);
     add_theory(program, context);
     add_reproduce(program, context);
-    for (const TorchNoun& noun : kTorchNouns) program.add_subcommand(noun.name, noun.description);
+    name_torch_commands(program);
   });
 }

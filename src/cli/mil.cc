@@ -166,8 +166,8 @@ void add_network_options(CLI::App& command, ModelArguments& arguments) {
     return command.add_option(name, value, text)->capture_default_str()->group(group);
   };
   add("--model", arguments.pooling,
-      "hopfield, attention, gated_attention, mean_max, or stored-bags, which needs no other "
-      "option");
+      "hopfield, attention, gated_attention, mean_max, mean, max, or stored-bags, which needs no "
+      "other option");
   add("--scale", arguments.scale, "Input code: none, z, zclip, rank or thermometer");
   add("--levels", model.levels, "Levels of the thermometer");
   add("--embedding", model.embedding, "Widths of the embedding layers; 0: none")->delimiter(',');
@@ -350,8 +350,8 @@ void add_cv(CLI::App& noun, Context& context) {
       ->capture_default_str();
   command
       .add_option("--baselines", arguments->baselines,
-                  "Compared on the same folds: mean_max, attention, gated_attention, stored_bags, "
-                  "hopfield; or none")
+                  "Compared on the same folds: mean_max, mean, max, attention, gated_attention, "
+                  "stored_bags, hopfield; or none")
       ->delimiter(',')
       ->capture_default_str();
   add_estimate(command, arguments->estimate);

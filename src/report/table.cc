@@ -85,6 +85,29 @@ std::string Table::text() const {
   return out;
 }
 
+std::string Table::markdown() const {
+  std::string out;
+  const auto add_line = [&](const auto& cell_of) {
+    out += "|";
+    for (std::size_t c = 0; c < columns_.size(); ++c) {
+      std::string cell = one_line(cell_of(c));
+      for (std::size_t at = 0; (at = cell.find('|', at)) != std::string::npos; at += 2) {
+        cell.insert(at, 1, '\\');
+      }
+      out += " " + cell + " |";
+    }
+    out += "\n";
+  };
+  add_line([&](std::size_t c) { return columns_[c].title; });
+  add_line([&](std::size_t c) { return columns_[c].align == Align::kRight ? "---:" : "---"; });
+  for (const Row& row : rows_) {
+    add_line([&](std::size_t c) {
+      return row.strong && !row.cells[c].empty() ? "**" + row.cells[c] + "**" : row.cells[c];
+    });
+  }
+  return out;
+}
+
 std::string Table::html() const {
   const auto cell = [&](const char* tag, std::size_t c, const std::string& text) {
     const bool right = columns_[c].align == Align::kRight;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -139,6 +140,17 @@ bool is_executable(const std::string& path);
 /// Continues as another program: arguments[0] is its own name. Returns only by throwing kIo.
 [[noreturn]] void replace_process(const std::string& path,
                                   const std::vector<std::string>& arguments);
+
+/// What a program did that was started and waited for.
+struct ProcessResult {
+  int status = 0;              ///< exit status; 128 + N if signal N ended it
+  std::string output, errors;  ///< its standard output and standard error
+};
+/// Runs arguments[0], looked for in PATH if it has no slash, with an empty standard input. Polls
+/// `cancelled` ten times a second: true ends the program and all that it started, and throws
+/// kCancelled. Errors: kIo if it cannot be started.
+ProcessResult run_process(const std::vector<std::string>& arguments,
+                          const std::function<bool()>& cancelled);
 
 /// From now on the first SIGINT or SIGTERM only sets a flag that `interrupted` reads; the second
 /// ends the program as usual. Also makes a file that exceeds its size limit an error of the write

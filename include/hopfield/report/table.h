@@ -31,6 +31,9 @@ class Table {
   /// For terminals: columns by display width, a rule below the titles, every line ends in '\n' and
   /// has no blanks at its end. Line breaks inside cells become blanks.
   std::string text() const;
+  /// For Markdown: one table, strong rows in bold; line breaks inside cells become blanks. Rules
+  /// are left out.
+  std::string markdown() const;
   /// One <table> element, all text escaped.
   std::string html() const;
 

@@ -20,6 +20,7 @@
 #include "hopfield/base/error.h"
 #include "hopfield/base/executor.h"
 #include "hopfield/base/version.h"
+#include "hopfield/report/format.h"
 
 namespace hopfield::mil {
 namespace {
@@ -30,8 +31,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The options of a baseline: those of the model, pooled differently. The output of mean_max is
-/// linear and its input not embedded, see BagNet.
+/// The options of a baseline: those of the model, pooled differently. The output of mean and
+/// maximum is linear and their input not embedded, see BagNet.
 ModelOptions with_pooling(ModelOptions options, Pooling pooling) {
   options.pooling = pooling;
   return options;
@@ -188,35 +189,12 @@ void add_figures(const RepetitionResult& repetition, ModelResult& model) {
   }
 }
 
-void summarise(ModelResult& model, const LabelScheme& scheme, std::int64_t num_bags) {
-  std::vector<double> aucs, validation;
-  model.seconds = 0;
-  for (RepetitionResult& repetition : model.repetitions) {
-    summarise(repetition, scheme);
-    add_figures(repetition, model);
-    aucs.push_back(repetition.auc);
-    validation.push_back(repetition.validation_auc);
-    for (const FoldResult& fold : repetition.folds) model.seconds += fold.seconds;
-  }
-  model.auc_mean = mean(aucs);
-  model.auc_sd = sample_sd(aucs);
-  model.auc_interval =
-      main_interval(scheme.target, model.auc_mean, bag_influence(model, scheme, num_bags));
-  model.validation_auc_mean = mean(validation);
-}
-
 std::vector<double> fold_aucs(const ModelResult& model) {
   std::vector<double> aucs;
   for (const RepetitionResult& repetition : model.repetitions) {
     for (const FoldResult& fold : repetition.folds) aucs.push_back(fold.auc);
   }
   return aucs;
-}
-
-Comparison compare(const ModelResult& model, const ModelResult& baseline) {
-  const PairedTest test = paired_test(fold_aucs(model), fold_aucs(baseline));
-  return {baseline.name, test.mean_difference, test.wins,  test.ties,
-          test.losses,   test.wilcoxon_p,      test.sign_p};
 }
 
 ModelResult empty_result(Pooling pooling, const std::vector<Repetition>& repetitions) {
@@ -245,9 +223,41 @@ void describe_data(const Bags& bags, CvResult& result) {
 
 }  // namespace
 
-Calibration cv_calibration(const CvResult& result, const ModelResult& model) {
+Calibration cv_calibration(const ModelResult& model, const LabelScheme& scheme) {
   const FoldResult all = all_folds(model.repetitions.front());
-  return calibration_of(outcomes_of(result.scheme, all));
+  return calibration_of(outcomes_of(scheme, all));
+}
+
+void summarise(ModelResult& model, const LabelScheme& scheme, std::int64_t num_bags) {
+  std::vector<double> aucs, validation;
+  model.seconds = 0;
+  model.figures.clear();
+  model.confusion.clear();
+  for (RepetitionResult& repetition : model.repetitions) {
+    summarise(repetition, scheme);
+    add_figures(repetition, model);
+    aucs.push_back(repetition.auc);
+    validation.push_back(repetition.validation_auc);
+    for (const FoldResult& fold : repetition.folds) model.seconds += fold.seconds;
+  }
+  model.auc_mean = mean(aucs);
+  model.auc_sd = sample_sd(aucs);
+  model.auc_interval =
+      main_interval(scheme.target, model.auc_mean, bag_influence(model, scheme, num_bags));
+  model.validation_auc_mean = mean(validation);
+}
+
+Comparison compare(const ModelResult& model, const ModelResult& baseline, const LabelScheme& scheme,
+                   std::int64_t num_bags) {
+  const PairedTest test = paired_test(fold_aucs(model), fold_aucs(baseline));
+  std::vector<double> influence = bag_influence(model, scheme, num_bags);
+  const std::vector<double> other = bag_influence(baseline, scheme, num_bags);
+  for (std::size_t b = 0; b < influence.size(); ++b) influence[b] -= other[b];
+  const double half = interval_half_width(influence);
+  return {baseline.name, test.mean_difference,
+          test.wins,     test.ties,
+          test.losses,   test.wilcoxon_p,
+          test.sign_p,   {test.mean_difference - half, test.mean_difference + half}};
 }
 
 std::vector<ModelOptions> cv_models(const Bags& bags, const std::vector<Repetition>& repetitions,
@@ -338,10 +348,65 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
   result.baselines.assign(std::make_move_iterator(results.begin() + 1),
                           std::make_move_iterator(results.end()));
   for (const ModelResult& baseline : result.baselines) {
-    result.comparisons.push_back(compare(result.model, baseline));
+    result.comparisons.push_back(compare(result.model, baseline, bags.scheme, bags.num_bags()));
   }
   result.seconds = seconds_since(start);
   return result;
+}
+
+ModelResult cross_validate_settings(const Bags& bags, const std::vector<Repetition>& repetitions,
+                                    const std::vector<Setting>& settings, const CvOptions& options,
+                                    const Control& control) {
+  require(!settings.empty(), "mil cv", "expected settings to choose from, got none");
+  ModelResult best;
+  for (std::size_t s = 0; s < settings.size(); ++s) {
+    CvOptions one = options;
+    one.model = settings[s].model;
+    one.train = settings[s].train;
+    one.baselines.clear();
+    CvResult result = cross_validate(bags, repetitions, one, control);
+    if (s == 0) best = result.model;
+    for (std::size_t r = 0; r < repetitions.size(); ++r) {
+      for (std::size_t k = 0; k < best.repetitions[r].folds.size(); ++k) {
+        FoldResult& kept = best.repetitions[r].folds[k];
+        FoldResult& fold = result.model.repetitions[r].folds[k];
+        const double seconds = s == 0 ? fold.seconds : kept.seconds + fold.seconds;
+        if (s == 0 || fold.validation_auc > kept.validation_auc) {
+          kept = std::move(fold);
+          kept.chosen = settings[s].text;
+        }
+        kept.seconds = seconds;
+      }
+    }
+  }
+  summarise(best, bags.scheme, bags.num_bags());
+  return best;
+}
+
+std::vector<Setting> plain_settings(bool quick) {
+  std::vector<Setting> out;
+  for (const double beta : {0.1, 1.0, 10.0}) {
+    for (const double dropout : quick ? std::vector<double>{0} : std::vector<double>{0, 0.75}) {
+      Setting setting;
+      setting.text = "beta " + report::general(beta) + ", bag dropout " + report::general(dropout);
+      setting.model.input_code = InputCode::kZ;
+      setting.model.embedding = {32, 32};
+      setting.model.num_heads = 8;
+      setting.model.head_size = 32;
+      setting.model.beta = {beta};
+      setting.model.head_hidden = 32;
+      setting.model.head_dropout = 0;
+      setting.train.learning_rate = 1e-3;
+      setting.train.learning_rate_decay = 0.96;
+      setting.train.weight_decay = 1e-4;
+      setting.train.batch_size = 4;
+      setting.train.epochs = 50;
+      setting.train.patience = 0;
+      setting.train.bag_dropout = dropout;
+      out.push_back(std::move(setting));
+    }
+  }
+  return out;
 }
 
 }  // namespace hopfield::mil

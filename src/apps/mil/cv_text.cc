@@ -52,6 +52,10 @@ std::string pooling_title(Pooling pooling) {
       return "HopfieldPooling";
     case Pooling::kMeanMax:
       return "mean + max, linear";
+    case Pooling::kMean:
+      return "mean, linear";
+    case Pooling::kMax:
+      return "max, linear";
     case Pooling::kAttention:
       return "attention pooling";
     case Pooling::kGatedAttention:
@@ -94,7 +98,7 @@ report::Table figure_table(const CvResult& result) {
                                                                   : fixed(figure.value, 3));
     }
     if (classes) {
-      const Calibration calibration = cv_calibration(result, model);
+      const Calibration calibration = cv_calibration(model, result.scheme);
       cells.insert(cells.end(), {fixed(calibration.brier, 3), fixed(calibration.ece, 3)});
     }
     table.add_row(std::move(cells), strong);

@@ -52,37 +52,6 @@ Json calibration_json(const Calibration& calibration) {
           {"bins", std::move(bins)}};
 }
 
-Json model_json(const CvResult& result, const ModelResult& model, bool times) {
-  const LabelScheme& scheme = result.scheme;
-  const std::string key = main_key(scheme.target);
-  Json repetitions = Json::array();
-  for (const RepetitionResult& repetition : model.repetitions) {
-    Json folds = Json::array();
-    for (const FoldResult& fold : repetition.folds) folds.push_back(fold_json(fold, scheme, times));
-    repetitions.push_back({{"name", repetition.name},
-                           {key, repetition.auc},
-                           {key + "_pooled", repetition.auc_pooled},
-                           {"validation_" + key, repetition.validation_auc},
-                           {"figures", figures_json(repetition.figures)},
-                           {"folds", std::move(folds)}});
-  }
-  Json json = {{"model", model.name},
-               {"title", model.title},
-               {key + "_mean", model.auc_mean},
-               {key + "_sd", model.auc_sd},
-               {key + "_interval", {model.auc_interval.low, model.auc_interval.high}},
-               {"validation_" + key + "_mean", model.validation_auc_mean},
-               {"figures", figures_json(model.figures)},
-               {"num_parameters", model.num_parameters},
-               {"repetitions", std::move(repetitions)}};
-  if (scheme.target != Target::kRegression) {
-    json["confusion"] = model.confusion;
-    json["calibration"] = calibration_json(cv_calibration(result, model));
-  }
-  if (times) json["seconds_of_one_thread"] = model.seconds;
-  return json;
-}
-
 }  // namespace
 
 Json to_json(const LabelScheme& scheme) {
@@ -169,25 +138,88 @@ TrainOptions train_options_from_json(const Json& json) {
   return options;
 }
 
+Json to_json(const ModelResult& model, const LabelScheme& scheme, bool times) {
+  const std::string key = main_key(scheme.target);
+  Json repetitions = Json::array();
+  for (const RepetitionResult& repetition : model.repetitions) {
+    Json folds = Json::array();
+    for (const FoldResult& fold : repetition.folds) folds.push_back(fold_json(fold, scheme, times));
+    repetitions.push_back({{"name", repetition.name},
+                           {key, repetition.auc},
+                           {key + "_pooled", repetition.auc_pooled},
+                           {"validation_" + key, repetition.validation_auc}});
+    if (!repetition.figures.empty()) {
+      repetitions.back()["figures"] = figures_json(repetition.figures);
+    }
+    repetitions.back()["folds"] = std::move(folds);
+  }
+  Json json = {{"model", model.name},
+               {"title", model.title},
+               {key + "_mean", model.auc_mean},
+               {key + "_sd", model.auc_sd},
+               {key + "_interval", {model.auc_interval.low, model.auc_interval.high}},
+               {"validation_" + key + "_mean", model.validation_auc_mean},
+               {"num_parameters", model.num_parameters},
+               {"repetitions", std::move(repetitions)}};
+  if (!model.figures.empty()) json["figures"] = figures_json(model.figures);
+  if (!model.confusion.empty()) {
+    json["confusion"] = model.confusion;
+    json["calibration"] = calibration_json(cv_calibration(model, scheme));
+  }
+  if (times) json["seconds_of_one_thread"] = model.seconds;
+  return json;
+}
+
+ModelResult model_result_from_json(const Json& json, const LabelScheme& scheme) {
+  const std::string key = main_key(scheme.target);
+  ModelResult model;
+  json.at("model").get_to(model.name);
+  json.at("title").get_to(model.title);
+  json.at("num_parameters").get_to(model.num_parameters);
+  for (const Json& entry : json.at("repetitions")) {
+    RepetitionResult& repetition = model.repetitions.emplace_back();
+    entry.at("name").get_to(repetition.name);
+    for (const Json& one : entry.at("folds")) {
+      FoldResult& fold = repetition.folds.emplace_back();
+      one.at("fold").get_to(fold.fold);
+      one.at(key).get_to(fold.auc);
+      one.at("validation_" + key).get_to(fold.validation_auc);
+      one.at("best_epoch").get_to(fold.best_epoch);
+      one.at("bags").get_to(fold.test_bags);
+      if (scheme.target == Target::kRegression) {
+        one.at("labels").get_to(fold.numbers);
+      } else {
+        one.at("labels").get_to(fold.labels);
+      }
+      one.at("scores").get_to(fold.scores);
+      fold.chosen = one.value("chosen", "");
+      fold.seconds = one.value("seconds", 0.0);
+    }
+  }
+  return model;
+}
+
 std::string cv_json(const CvResult& result, const std::string& command, bool times) {
   Json json;
   if (!command.empty()) json["command"] = command;
   json["target"] = target_name(result.scheme.target);
   if (result.scheme.target != Target::kRegression) json["classes"] = result.scheme.class_names;
-  json.update(model_json(result, result.model, times));
+  json.update(to_json(result.model, result.scheme, times));
   json["baselines"] = Json::array();
   for (const ModelResult& baseline : result.baselines) {
-    json["baselines"].push_back(model_json(result, baseline, times));
+    json["baselines"].push_back(to_json(baseline, result.scheme, times));
   }
   json["comparisons"] = Json::array();
   for (const Comparison& comparison : result.comparisons) {
-    json["comparisons"].push_back({{"baseline", comparison.baseline},
-                                   {"mean_difference", comparison.mean_difference},
-                                   {"wins", comparison.wins},
-                                   {"ties", comparison.ties},
-                                   {"losses", comparison.losses},
-                                   {"wilcoxon_p", comparison.wilcoxon_p},
-                                   {"sign_p", comparison.sign_p}});
+    json["comparisons"].push_back(
+        {{"baseline", comparison.baseline},
+         {"mean_difference", comparison.mean_difference},
+         {"wins", comparison.wins},
+         {"ties", comparison.ties},
+         {"losses", comparison.losses},
+         {"wilcoxon_p", comparison.wilcoxon_p},
+         {"sign_p", comparison.sign_p},
+         {"interval", {comparison.interval.low, comparison.interval.high}}});
   }
   json["seed"] = result.options.seed;
   json["settings"] = to_json(result.options.model);

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hopfield/apps/mil/cv.h"
 #include "hopfield/apps/mil/options.h"
 
 namespace hopfield::mil {
@@ -16,6 +17,12 @@ nlohmann::ordered_json to_json(const LabelScheme& scheme);
 ModelOptions model_options_from_json(const nlohmann::ordered_json& json);
 TrainOptions train_options_from_json(const nlohmann::ordered_json& json);
 LabelScheme label_scheme_from_json(const nlohmann::ordered_json& json);
+
+/// A model's folds with their scores, and what they add up to, of figures, confusion and
+/// calibration what it has; `times`: also how long they took.
+nlohmann::ordered_json to_json(const ModelResult& model, const LabelScheme& scheme, bool times);
+/// The names and folds back again; `summarise` gives the rest. Errors: nlohmann::json::exception.
+ModelResult model_result_from_json(const nlohmann::ordered_json& json, const LabelScheme& scheme);
 
 }  // namespace hopfield::mil
 

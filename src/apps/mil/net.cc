@@ -37,11 +37,15 @@ void draw_normal(at::Tensor& parameter, double deviation, Random& random) {
 
 }  // namespace
 
+bool is_linear(Pooling pooling) {
+  return pooling == Pooling::kMeanMax || pooling == Pooling::kMean || pooling == Pooling::kMax;
+}
+
 BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size,
                        std::int64_t num_outputs)
     : options_(options) {
   std::int64_t width = input_size;
-  if (options.pooling != Pooling::kMeanMax) {
+  if (!is_linear(options.pooling)) {
     for (std::size_t i = 0; i < options.embedding.size(); ++i) {
       const std::int64_t next = options.embedding[i];
       embedding_.push_back(
@@ -68,6 +72,9 @@ BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size,
     case Pooling::kMeanMax:
       width *= 2;
       break;
+    case Pooling::kMean:
+    case Pooling::kMax:
+      break;
     case Pooling::kGatedAttention:
       attention_gate_ =
           register_module("attention_gate", torch::nn::Linear(width, options.attention_size));
@@ -83,7 +90,7 @@ BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size,
       HOPFIELD_CHECK(false);  // no network
   }
   state_size_ = width;
-  if (options.head_hidden > 0 && options.pooling != Pooling::kMeanMax) {
+  if (options.head_hidden > 0 && !is_linear(options.pooling)) {
     hidden_ = register_module("hidden", torch::nn::Linear(width, options.head_hidden));
     width = options.head_hidden;
   }
@@ -130,6 +137,10 @@ at::Tensor BagNetImpl::pool(const BagBatch& batch) {
       return hopfield_->forward_ragged(embedded, batch.offsets);
     case Pooling::kMeanMax:
       return at::cat({bag_mean(embedded, batch), bag_max(embedded, batch)}, 1);
+    case Pooling::kMean:
+      return bag_mean(embedded, batch);
+    case Pooling::kMax:
+      return bag_max(embedded, batch);
     case Pooling::kAttention:
     case Pooling::kGatedAttention:
       return bag_sum(attention(batch) * embedded, batch);
@@ -169,7 +180,7 @@ void BagNetImpl::scale_output(double shift, double scale) {
 
 at::Tensor BagNetImpl::instance_weights(const BagBatch& batch) {
   const at::NoGradGuard no_grad;
-  if (options_.pooling == Pooling::kMeanMax) return {};
+  if (is_linear(options_.pooling)) return {};
   const at::Tensor embedded = embed(batch.values);
   if (options_.pooling == Pooling::kHopfield) {
     return hopfield_->instance_associations(embedded, batch.offsets);

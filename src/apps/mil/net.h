@@ -25,8 +25,12 @@ struct BagBatch {
   std::int64_t num_bags() const { return offsets.size(0) - 1; }
 };
 
-/// Coded instances -> embedding -> pooling over each bag -> output head -> one
-/// number a bag and output.
+/// Mean and maximum: fixed statistics of the coded features, then a linear output, no embedding and
+/// no hidden units.
+bool is_linear(Pooling pooling);
+
+/// Coded instances -> embedding -> pooling over each bag -> output head -> one number a bag
+/// and output.
 class BagNetImpl : public torch::nn::Module {
  public:
   BagNetImpl(const ModelOptions& options, std::int64_t input_size, std::int64_t num_outputs = 1);
@@ -50,7 +54,7 @@ class BagNetImpl : public torch::nn::Module {
   void scale_output(double shift, double scale);
 
   /// How much each instance counts in its bag's states: [n, heads, quantity] of HopfieldPooling,
-  /// [n, 1, 1] of attention; undefined for kMeanMax. No gradient.
+  /// [n, 1, 1] of attention; undefined for mean and maximum. No gradient.
   at::Tensor instance_weights(const BagBatch& batch);
 
   std::int64_t num_parameters() const;

@@ -25,9 +25,11 @@ constexpr std::array<std::pair<Target, std::string_view>, 3> kTargets = {{
     {Target::kRegression, "regression"},
 }};
 
-constexpr std::array<std::pair<Pooling, std::string_view>, 5> kPoolings = {{
+constexpr std::array<std::pair<Pooling, std::string_view>, 7> kPoolings = {{
     {Pooling::kHopfield, "hopfield"},
     {Pooling::kMeanMax, "mean_max"},
+    {Pooling::kMean, "mean"},
+    {Pooling::kMax, "max"},
     {Pooling::kAttention, "attention"},
     {Pooling::kGatedAttention, "gated_attention"},
     {Pooling::kStoredBags, "stored_bags"},

@@ -168,7 +168,7 @@ InputCoder read_coder(const store::SafetensorsFile& file, const ModelOptions& op
 }
 
 void append_stored_bags(const StoredBags& model, NamedTensors& tensors) {
-  const auto add = [&](const char* name, const std::vector<std::int64_t>& shape,
+  const auto add = [&](const std::string& name, const std::vector<std::int64_t>& shape,
                        const auto& values) {
     using Value = typename std::decay_t<decltype(values)>::value_type;
     const at::ScalarType type = std::is_same_v<Value, double>  ? at::kDouble
@@ -211,7 +211,7 @@ struct SavedModel::State {
   mutable std::vector<BagNet> members;  // forward is not const in torch, but changes nothing
   std::optional<StoredBags> stored;     // instead of coder and members
 
-  const InputCoder& input_coder() const { return stored ? stored->state().coder : coder; }
+  const InputCoder& input_coder() const { return stored ? stored->state().ranks.coder : coder; }
 
   /// The bags as the networks see them.
   CodedBags code(const Bags& bags, const char* op) const {
@@ -339,7 +339,7 @@ std::vector<double> SavedModel::predict(const Bags& bags) const {
 }
 
 std::vector<std::string> SavedModel::weight_names() const {
-  if (state_->stored || state_->options.pooling == Pooling::kMeanMax) return {};
+  if (state_->stored || is_linear(state_->options.pooling)) return {};
   const bool heads = state_->options.pooling == Pooling::kHopfield;
   std::vector<std::string> names;
   for (std::int64_t h = 0; h < (heads ? state_->options.num_heads : 1); ++h) {

@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kOp = "stored bags";
 constexpr double kRidge = 0.01;
+constexpr double kSharpness = 2.0;        // of the weights, in units of the standard error
 constexpr double kSmallestWeight = 0.01;  // of a candidate beside the best one
 constexpr double kSmallestError = 1e-3;   // a perfect AUC has no standard error of its own
 constexpr std::size_t kMaxBags = 4096;
@@ -26,9 +27,9 @@ constexpr std::size_t kMaxSetInstances = 20000;
 
 using Poll = std::function<void()>;
 
-/// Ranks of the instances of some bags, bag after bag.
-struct RankedBags {
-  std::vector<float> ranks;                 ///< [n, K]
+/// Codes of the instances of some bags, bag after bag.
+struct CodedRows {
+  std::vector<float> rows;                  ///< [n, K]
   std::vector<std::int64_t> offsets = {0};  ///< [bags + 1]
   std::size_t num_columns = 0;
 
@@ -36,18 +37,18 @@ struct RankedBags {
   std::span<const float> bag(std::size_t b) const {
     const auto begin = static_cast<std::size_t>(offsets[b]) * num_columns;
     const auto end = static_cast<std::size_t>(offsets[b + 1]) * num_columns;
-    return std::span(ranks).subspan(begin, end - begin);
+    return std::span(rows).subspan(begin, end - begin);
   }
 };
 
-RankedBags rank_bags(const Bags& bags, const InputCoder& coder) {
+CodedRows code_rows(const Bags& bags, const InputCoder& coder) {
   return {coder.apply(bags.values), bags.offsets, static_cast<std::size_t>(coder.num_coded())};
 }
 
 /// Everything a similarity between two stored bags can weigh: [n, n].
 class DistanceTable {
  public:
-  DistanceTable(const RankedBags& ranked, const std::vector<BagPattern>& patterns,
+  DistanceTable(const CodedRows& coded, const std::vector<BagPattern>& patterns,
                 const PatternScales& scales, bool with_sets, const Poll& poll)
       : n_(patterns.size()), distances_(n_ * n_) {
     std::vector<double> self(n_, 1.0);
@@ -56,7 +57,7 @@ class DistanceTable {
       for (std::size_t b = 0; b <= a; ++b) {
         BagDistances entry = pattern_distances(patterns[a], patterns[b], scales);
         if (with_sets) {
-          entry.set = instance_similarity(ranked.bag(a), ranked.bag(b), ranked.num_columns);
+          entry.set = instance_similarity(coded.bag(a), coded.bag(b), coded.num_columns);
           if (a == b) self[a] = entry.set;
         }
         distances_[a * n_ + b] = entry;
@@ -137,14 +138,15 @@ struct Candidates {
   std::vector<std::vector<double>> left_out;
 };
 
-Candidates fit_candidates(const DistanceTable& table, const StoredLabels& known, bool with_sets,
-                          const Poll& poll) {
+Candidates fit_candidates(const DistanceTable& ranks, const DistanceTable& z,
+                          const StoredLabels& known, bool with_sets, const Poll& poll) {
   const Targets targets = targets_of(known);
   const std::size_t outputs = known.num_outputs();
   Candidates out;
   for (const BagSimilarity& similarity : similarity_candidates()) {
     if (similarity.set && !with_sets) continue;
     if (poll) poll();
+    const DistanceTable& table = similarity.z ? z : ranks;
     RidgeFit fit = fit_ridge(table.gram(similarity), targets.values, kRidge, outputs);
     for (std::size_t c = 0; c < outputs; ++c) {
       const double sd = sample_sd(column_of(fit.left_out, c, outputs));
@@ -173,7 +175,7 @@ void settle(Candidates candidates, const StoredLabels& known, StoredBags::State&
   double total = 0;
   for (StoredBags::Member& member : candidates.members) {
     const double behind = candidates.members[best].left_out_auc - member.left_out_auc;
-    member.weight = std::exp(-behind / error);
+    member.weight = std::exp(-kSharpness * behind / error);
     if (member.weight < kSmallestWeight) member.weight = 0;
     total += member.weight;
   }
@@ -216,127 +218,225 @@ void weigh_classes(const StoredLabels& known, const ClassWeights& given, StoredB
   }
 }
 
-bool uses_sets(const StoredBags::State& state) {
-  return std::any_of(state.members.begin(), state.members.end(),
-                     [](const StoredBags::Member& member) { return member.similarity.set; });
+/// Whether a member asks for this code, or for its instances.
+bool uses(std::span<const StoredBags::Member> members, bool z, bool sets_only = false) {
+  return std::any_of(members.begin(), members.end(), [&](const StoredBags::Member& member) {
+    return member.similarity.z == z && (member.similarity.set || !sets_only);
+  });
 }
 
-/// Scores pooled bags against the stored ones; made for one call.
+std::size_t levels_of(bool z) {
+  return z ? kZLevels : kRankLevels;
+}
+
+/// Scores bags in one code against the stored ones: the sums over the members that use it. Made
+/// for one call.
 class Scorer {
  public:
-  explicit Scorer(const StoredBags::State& state)
-      : state_(state),
-        scales_{state.center, state.max_shift, state.max_scale, state.min_shift, state.min_scale},
-        num_columns_(static_cast<std::size_t>(state.coder.num_coded())),
+  Scorer(const StoredBags::State& state, bool z)
+      : coded_(z ? state.z : state.ranks),
+        scales_{coded_.center,    coded_.max_center, coded_.max_shift,
+                coded_.max_scale, coded_.min_shift,  coded_.min_scale},
+        levels_(levels_of(z)),
+        num_columns_(static_cast<std::size_t>(coded_.coder.num_coded())),
         num_outputs_(state.intercept.size()) {
+    for (const StoredBags::Member& member : state.members) {
+      if (member.similarity.z == z) members_.push_back(&member);
+    }
     const std::size_t n = state.members.front().values.size() / num_outputs_;
     const auto part = [](const std::vector<float>& all, std::size_t b, std::size_t width) {
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(b * width);
       return std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(width));
     };
     for (std::size_t b = 0; b < n; ++b) {
-      stored_.push_back(restore_bag(part(state.mean, b, num_columns_ * kStoredLevels),
-                                    part(state.max, b, num_columns_),
-                                    part(state.min, b, num_columns_), scales_));
+      stored_.push_back(restore_bag(part(coded_.mean, b, num_columns_ * levels_),
+                                    part(coded_.max, b, num_columns_),
+                                    part(coded_.min, b, num_columns_), scales_));
     }
-    if (!uses_sets(state)) return;
-    instances_ = {state.instances, state.offsets, num_columns_};
+    if (!uses(state.members, z, /*sets_only=*/true)) return;
+    instances_ = {coded_.instances, coded_.offsets, num_columns_};
     for (std::size_t b = 0; b < n; ++b) {
       self_.push_back(instance_similarity(instances_.bag(b), instances_.bag(b), num_columns_));
     }
   }
 
-  std::size_t num_columns() const { return num_columns_; }
+  CodedRows code(const Bags& bags) const { return code_rows(bags, coded_.coder); }
+
+  /// [outputs]
+  std::vector<double> score(std::span<const float> rows) const {
+    return score(pool_bag(rows, num_columns_, levels_), to_stored(rows), to_itself(rows));
+  }
+
+  /// [n, outputs] of the bag without each of its instances, n >= 2.
+  std::vector<double> scores_without_each(std::span<const float> rows) const {
+    const std::size_t n = rows.size() / num_columns_;
+    const std::vector<PooledBag> pooled = pool_without_each(rows, num_columns_, levels_);
+    // Sums over the bag's instances, and each one's part of them.
+    std::vector<double> sums;
+    std::vector<std::vector<double>> parts(n);
+    std::vector<double> own(n, 0.0);
+    double own_sum = 0;
+    if (with_sets()) {
+      for (std::size_t i = 0; i < n; ++i) {
+        const std::span<const float> row = rows.subspan(i * num_columns_, num_columns_);
+        parts[i] = to_stored(row);
+        sums.resize(parts[i].size(), 0.0);
+        for (std::size_t b = 0; b < sums.size(); ++b) sums[b] += parts[i][b];
+        own[i] = instance_similarity(row, rows, num_columns_) * static_cast<double>(n);
+        own_sum += own[i];
+      }
+    }
+    std::vector<double> out;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto rest = static_cast<double>(n - 1);
+      std::vector<double> to_stored(sums.size());
+      for (std::size_t b = 0; b < sums.size(); ++b) to_stored[b] = (sums[b] - parts[i][b]) / rest;
+      // Pairs without i: its row and its column go, its pair with itself (exp 0 = 1) is in both.
+      const double to_itself = with_sets() ? (own_sum - 2 * own[i] + 1) / (rest * rest) : 1.0;
+      const std::vector<double> scores = score(pooled[i], to_stored, to_itself);
+      out.insert(out.end(), scores.begin(), scores.end());
+    }
+    return out;
+  }
+
+ private:
   bool with_sets() const { return !self_.empty(); }
 
   /// Mean instance similarity with each stored bag; empty if no member asks.
-  std::vector<double> to_stored(std::span<const float> ranks) const {
+  std::vector<double> to_stored(std::span<const float> rows) const {
     std::vector<double> out;
     for (std::size_t b = 0; b < self_.size(); ++b) {
-      out.push_back(instance_similarity(ranks, instances_.bag(b), num_columns_));
+      out.push_back(instance_similarity(rows, instances_.bag(b), num_columns_));
     }
     return out;
   }
-  double to_itself(std::span<const float> ranks) const {
-    return with_sets() ? instance_similarity(ranks, ranks, num_columns_) : 1.0;
+  double to_itself(std::span<const float> rows) const {
+    return with_sets() ? instance_similarity(rows, rows, num_columns_) : 1.0;
   }
 
-  std::vector<double> scores(const PooledBag& pooled, std::span<const double> to_stored,
-                             double to_itself) const {
+  std::vector<double> score(const PooledBag& pooled, std::span<const double> to_stored,
+                            double to_itself) const {
     const BagPattern pattern = scale_bag(pooled, scales_);
-    std::vector<double> sums(state_.members.size() * num_outputs_, 0.0);
+    std::vector<double> sums(members_.size() * num_outputs_, 0.0);
     for (std::size_t b = 0; b < stored_.size(); ++b) {
       BagDistances distances = pattern_distances(pattern, stored_[b], scales_);
       if (with_sets()) distances.set = to_stored[b] / std::sqrt(to_itself * self_[b]);
-      for (std::size_t m = 0; m < state_.members.size(); ++m) {
-        const StoredBags::Member& member = state_.members[m];
-        const double similarity = similarity_of(member.similarity, distances);
+      for (std::size_t m = 0; m < members_.size(); ++m) {
+        const double similarity = similarity_of(members_[m]->similarity, distances);
         for (std::size_t c = 0; c < num_outputs_; ++c) {
-          sums[m * num_outputs_ + c] += similarity * member.values[b * num_outputs_ + c];
+          sums[m * num_outputs_ + c] += similarity * members_[m]->values[b * num_outputs_ + c];
         }
       }
     }
-    return settled(sums);
-  }
-
-  std::vector<double> scores(std::span<const float> ranks) const {
-    return scores(pool_bag(ranks, num_columns_), to_stored(ranks), to_itself(ranks));
-  }
-
-  /// Of a bag that associates with nothing.
-  std::vector<double> scores_of_nothing() const { return settled({}); }
-
- private:
-  /// `sums` [members, outputs] of the members; or none.
-  std::vector<double> settled(const std::vector<double>& sums) const {
-    std::vector<double> out = state_.intercept;
+    std::vector<double> out(num_outputs_, 0.0);
     for (std::size_t i = 0; i < sums.size(); ++i) out[i % num_outputs_] += sums[i];
-    if (state_.log_class_weights.empty()) return out;
-    for (std::size_t c = 0; c < num_outputs_; ++c) {
-      const double loss = std::max(-out[c], 0.0) + std::log1p(std::exp(-std::abs(out[c])));
-      out[c] = state_.log_class_weights[c] - loss;  // -loss = log(1 / (1 + exp(-logit)))
-    }
     return out;
   }
 
-  const StoredBags::State& state_;
+  const StoredBags::Coded& coded_;
   PatternScales scales_;
-  std::size_t num_columns_, num_outputs_;
+  std::size_t levels_, num_columns_, num_outputs_;
+  std::vector<const StoredBags::Member*> members_;
   std::vector<BagPattern> stored_;
-  RankedBags instances_;
+  CodedRows instances_;
   std::vector<double> self_;
 };
 
-/// One score of the bag without each of its instances, n >= 2.
-std::vector<double> scores_without_each(const Scorer& scorer, std::span<const float> ranks,
-                                        std::size_t output) {
-  const std::size_t columns = scorer.num_columns(), n = ranks.size() / columns;
-  const std::vector<PooledBag> pooled = pool_without_each(ranks, columns);
-  // Sums over the bag's instances, and each one's part of them.
-  std::vector<double> sums;
-  std::vector<std::vector<double>> parts(n);
-  std::vector<double> own(n, 0.0);
-  double own_sum = 0;
-  if (scorer.with_sets()) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::span<const float> row = ranks.subspan(i * columns, columns);
-      parts[i] = scorer.to_stored(row);
-      sums.resize(parts[i].size(), 0.0);
-      for (std::size_t b = 0; b < sums.size(); ++b) sums[b] += parts[i][b];
-      own[i] = instance_similarity(row, ranks, columns) * static_cast<double>(n);
-      own_sum += own[i];
-    }
-  }
-  std::vector<double> out;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto rest = static_cast<double>(n - 1);
-    std::vector<double> to_stored(sums.size());
-    for (std::size_t b = 0; b < sums.size(); ++b) to_stored[b] = (sums[b] - parts[i][b]) / rest;
-    // Pairs without i: its row and its column go, its pair with itself (exp 0 = 1) is in both.
-    const double to_itself = scorer.with_sets() ? (own_sum - 2 * own[i] + 1) / (rest * rest) : 1.0;
-    out.push_back(scorer.scores(pooled[i], to_stored, to_itself)[output]);
+/// Those that the members need.
+std::vector<Scorer> scorers_of(const StoredBags::State& state) {
+  std::vector<Scorer> out;
+  for (const bool z : {false, true}) {
+    if (uses(state.members, z)) out.emplace_back(state, z);
   }
   return out;
+}
+
+std::vector<double> repeated(const std::vector<double>& values, std::size_t times) {
+  std::vector<double> out;
+  for (std::size_t i = 0; i < times; ++i) out.insert(out.end(), values.begin(), values.end());
+  return out;
+}
+
+void add_to(const std::vector<double>& part, std::span<double> sums) {
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
+}
+
+/// Sums [n, outputs] of the scorers and the intercept become scores, see StoredBags.
+void weigh(const StoredBags::State& state, std::vector<double>& scores) {
+  if (state.log_class_weights.empty()) return;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const double loss = std::max(-scores[i], 0.0) + std::log1p(std::exp(-std::abs(scores[i])));
+    // -loss = log(1 / (1 + exp(-logit)))
+    scores[i] = state.log_class_weights[i % state.log_class_weights.size()] - loss;
+  }
+}
+
+/// The bags to store in one code, with all distances between them.
+struct Coding {
+  CodedRows rows;
+  PatternScales scales;
+  std::vector<BagPattern> patterns;
+  DistanceTable table;
+};
+
+Coding code_stored(CodedRows rows, bool z, bool with_sets, const Poll& poll) {
+  std::vector<PooledBag> pooled;
+  for (std::size_t b = 0; b < rows.num_bags(); ++b) {
+    pooled.push_back(pool_bag(rows.bag(b), rows.num_columns, levels_of(z)));
+  }
+  PatternScales scales = fit_scales(pooled, levels_of(z));
+  std::vector<BagPattern> patterns;
+  for (const PooledBag& bag : pooled) patterns.push_back(scale_bag(bag, scales));
+  DistanceTable table(rows, patterns, scales, with_sets, poll);
+  return {std::move(rows), std::move(scales), std::move(patterns), std::move(table)};
+}
+
+/// Keeps of a code what the members need.
+void keep(Coding coding, bool z, std::span<const StoredBags::Member> members,
+          StoredBags::Coded& coded) {
+  if (!uses(members, z)) return;
+  for (const BagPattern& pattern : coding.patterns) {
+    coded.mean.insert(coded.mean.end(), pattern.mean.begin(), pattern.mean.end());
+    coded.max.insert(coded.max.end(), pattern.max.begin(), pattern.max.end());
+    coded.min.insert(coded.min.end(), pattern.min.begin(), pattern.min.end());
+  }
+  coded.center = std::move(coding.scales.center);
+  coded.max_center = std::move(coding.scales.max_center);
+  coded.max_shift = std::move(coding.scales.max_shift);
+  coded.max_scale = std::move(coding.scales.max_scale);
+  coded.min_shift = std::move(coding.scales.min_shift);
+  coded.min_scale = std::move(coding.scales.min_scale);
+  if (uses(members, z, /*sets_only=*/true)) {
+    coded.instances = std::move(coding.rows.rows);
+    coded.offsets = std::move(coding.rows.offsets);
+  }
+}
+
+void check_coded(const StoredBags::State& state, bool z,
+                 const std::function<void(bool, const char*)>& check) {
+  const StoredBags::Coded& coded = z ? state.z : state.ranks;
+  const bool used = uses(state.members, z);
+  const std::size_t n = used ? state.members.front().values.size() / state.intercept.size() : 0;
+  const auto columns = used ? static_cast<std::size_t>(coded.coder.num_coded()) : 0;
+  check(!used || columns > 0, "input codes");
+  check(coded.center.size() == columns * levels_of(z) &&
+            coded.max_center.size() == (z ? 0 : columns * kCoarseLevels) &&
+            coded.max_shift.size() == columns && coded.max_scale.size() == columns &&
+            coded.min_shift.size() == columns && coded.min_scale.size() == columns,
+        "scales");
+  check(coded.mean.size() == n * columns * levels_of(z) && coded.max.size() == n * columns &&
+            coded.min.size() == n * columns,
+        "patterns");
+  if (uses(state.members, z, /*sets_only=*/true)) {
+    check(coded.offsets.size() == n + 1 && coded.offsets.front() == 0 &&
+              std::adjacent_find(coded.offsets.begin(), coded.offsets.end(),
+                                 std::greater_equal<>()) == coded.offsets.end() &&
+              coded.instances.size() % columns == 0 &&
+              coded.offsets.back() == static_cast<std::int64_t>(coded.instances.size() / columns),
+          "instances");
+  } else {
+    check(coded.offsets.empty() && coded.instances.empty(), "instances");
+  }
 }
 
 void check_features(const Bags& bags, const StoredBags& model) {
@@ -361,24 +461,19 @@ std::string similarity_text(const BagSimilarity& similarity) {
   add(similarity.max, "max");
   add(similarity.min, "min");
   add(similarity.cosine, "cosine");
+  add(similarity.code_cosine, "code cosine");
   if (similarity.set) out += out.empty() ? "set" : ", set";
-  return out;
+  return (similarity.z ? "z: " : "") + out;
 }
 
 std::vector<BagSimilarity> similarity_candidates() {
-  // Around the recipe 3 mean + 0.5 max by factors of two, each part alone, and its siblings.
   return {
       {.mean = 3, .max = 0.5},
-      {.mean = 6, .max = 0.5},
-      {.mean = 1.5, .max = 0.25},
-      {.mean = 2, .max = 0.7},
-      {.mean = 3},
-      {.max = 0.5},
-      {.mean = 3, .max = 0.25, .min = 0.25},
       {.cosine = 1},
-      {.set = true},
+      {.code_cosine = 1},
       {.max = 0.5, .set = true},
-      {.mean = 3, .max = 0.5, .set = true},
+      {.mean = 1, .max = 0.25, .min = 0.25, .z = true},
+      {.max = 0.5, .set = true, .z = true},
   };
 }
 
@@ -400,39 +495,21 @@ StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which
   }
   StoredBags model;
   State& state = model.state_;
-  state.coder = InputCoder::fit(bags, which, InputCode::kRank, 1);
   const Bags chosen = select_bags(bags, which);
-  RankedBags ranked = rank_bags(chosen, state.coder);
   check_variety(chosen, kOp);
   const StoredLabels known{chosen.scheme, chosen.labels, chosen.numbers};
-  std::vector<PooledBag> pooled;
-  for (std::size_t b = 0; b < ranked.num_bags(); ++b) {
-    pooled.push_back(pool_bag(ranked.bag(b), ranked.num_columns));
-  }
-  PatternScales scales = fit_scales(pooled);
-  std::vector<BagPattern> patterns;
-  for (const PooledBag& bag : pooled) patterns.push_back(scale_bag(bag, scales));
-  const auto num_instances = static_cast<std::size_t>(ranked.offsets.back());
-  const bool with_sets = num_instances <= kMaxSetInstances;
-  const DistanceTable table(ranked, patterns, scales, with_sets, poll);
-  settle(fit_candidates(table, known, with_sets, poll), known, state);
+  state.ranks.coder = InputCoder::fit(bags, which, InputCode::kRank, 1);
+  state.z.coder = InputCoder::fit(bags, which, InputCode::kClippedZ, 1);
+  const bool with_sets = static_cast<std::size_t>(chosen.num_instances()) <= kMaxSetInstances;
+  Coding ranks = code_stored(code_rows(chosen, state.ranks.coder), false, with_sets, poll);
+  Coding z = code_stored(code_rows(chosen, state.z.coder), true, with_sets, poll);
+  settle(fit_candidates(ranks.table, z.table, known, with_sets, poll), known, state);
   if (!known.regression() || weights.balanced || !weights.weights.empty()) {
     weigh_classes(known, weights, state);
   }
-  for (const BagPattern& pattern : patterns) {
-    state.mean.insert(state.mean.end(), pattern.mean.begin(), pattern.mean.end());
-    state.max.insert(state.max.end(), pattern.max.begin(), pattern.max.end());
-    state.min.insert(state.min.end(), pattern.min.begin(), pattern.min.end());
-  }
-  state.center = std::move(scales.center);
-  state.max_shift = std::move(scales.max_shift);
-  state.max_scale = std::move(scales.max_scale);
-  state.min_shift = std::move(scales.min_shift);
-  state.min_scale = std::move(scales.min_scale);
-  if (uses_sets(state)) {
-    state.instances = std::move(ranked.ranks);
-    state.offsets = std::move(ranked.offsets);
-  }
+  keep(std::move(ranks), false, state.members, state.ranks);
+  keep(std::move(z), true, state.members, state.z);
+  if (!uses(state.members, true)) state.z = {};
   return model;
 }
 
@@ -457,13 +534,16 @@ std::string StoredBags::text() const {
 std::vector<double> StoredBags::scores(const Bags& bags,
                                        std::span<const std::int64_t> which) const {
   check_features(bags, *this);
-  const RankedBags ranked = rank_bags(select_bags(bags, which), state_.coder);
-  const Scorer scorer(state_);
-  std::vector<double> out;
-  for (std::size_t b = 0; b < ranked.num_bags(); ++b) {
-    const std::vector<double> scores = scorer.scores(ranked.bag(b));
-    out.insert(out.end(), scores.begin(), scores.end());
+  const Bags chosen = select_bags(bags, which);
+  const std::size_t outputs = state_.intercept.size();
+  std::vector<double> out = repeated(state_.intercept, which.size());
+  for (const Scorer& scorer : scorers_of(state_)) {
+    const CodedRows coded = scorer.code(chosen);
+    for (std::size_t b = 0; b < which.size(); ++b) {
+      add_to(scorer.score(coded.bag(b)), std::span(out).subspan(b * outputs, outputs));
+    }
   }
+  weigh(state_, out);
   return out;
 }
 
@@ -473,21 +553,41 @@ std::vector<StoredBags::InstanceEffects> StoredBags::instance_effects(
   require(output < num_outputs(), kOp,
           "expected an output below " + std::to_string(num_outputs()) + ", got " +
               std::to_string(output));
-  const RankedBags ranked = rank_bags(select_bags(bags, which), state_.coder);
-  const Scorer scorer(state_);
-  std::vector<InstanceEffects> out(ranked.num_bags());
-  for (std::size_t b = 0; b < out.size(); ++b) {
-    const std::span<const float> ranks = ranked.bag(b);
-    const std::vector<double> scores = scorer.scores(ranks);
-    const auto greatest = std::max_element(scores.begin(), scores.end()) - scores.begin();
-    const auto at = static_cast<std::size_t>(output < 0 ? greatest : output);
-    out[b].output = static_cast<std::int64_t>(at);
-    out[b].score = scores[at];
-    for (std::size_t i = 0; i < ranks.size(); i += ranked.num_columns) {
-      out[b].alone.push_back(scorer.scores(ranks.subspan(i, ranked.num_columns))[at]);
+  const Bags chosen = select_bags(bags, which);
+  const std::size_t outputs = state_.intercept.size();
+  // [outputs] or [instances, outputs], before weigh().
+  struct Sums {
+    std::vector<double> whole, alone, without;
+  };
+  std::vector<Sums> sums;
+  for (const std::int64_t b : which) {
+    const auto n = static_cast<std::size_t>(bags.bag_size(b));
+    const std::vector<double> start = repeated(state_.intercept, n);
+    sums.push_back({state_.intercept, start, start});
+  }
+  for (const Scorer& scorer : scorers_of(state_)) {
+    const CodedRows coded = scorer.code(chosen);
+    for (std::size_t b = 0; b < sums.size(); ++b) {
+      const std::span<const float> rows = coded.bag(b);
+      const std::size_t n = rows.size() / coded.num_columns;
+      add_to(scorer.score(rows), sums[b].whole);
+      for (std::size_t i = 0; i < n; ++i) {
+        add_to(scorer.score(rows.subspan(i * coded.num_columns, coded.num_columns)),
+               std::span(sums[b].alone).subspan(i * outputs, outputs));
+      }
+      if (n == 1) continue;  // a bag without instances associates with nothing
+      add_to(scorer.scores_without_each(rows), sums[b].without);
     }
-    out[b].without = out[b].alone.size() == 1 ? std::vector<double>{scorer.scores_of_nothing()[at]}
-                                              : scores_without_each(scorer, ranks, at);
+  }
+  std::vector<InstanceEffects> out;
+  for (Sums& bag : sums) {
+    for (std::vector<double>* scores : {&bag.whole, &bag.alone, &bag.without}) {
+      weigh(state_, *scores);
+    }
+    const auto greatest = std::max_element(bag.whole.begin(), bag.whole.end()) - bag.whole.begin();
+    const auto at = static_cast<std::size_t>(output < 0 ? greatest : output);
+    out.push_back({static_cast<std::int64_t>(at), bag.whole[at], column_of(bag.alone, at, outputs),
+                   column_of(bag.without, at, outputs)});
   }
   return out;
 }
@@ -499,34 +599,24 @@ StoredBags StoredBags::from_state(State state) {
            std::string("expected a consistent model of stored bags, got contradicting ") + what);
     }
   };
-  const auto columns = static_cast<std::size_t>(state.coder.num_coded());
-  check(columns > 0 && state.coder.state().code == static_cast<std::int64_t>(InputCode::kRank),
-        "input codes");
   check(!state.members.empty() && !state.members.front().values.empty(), "members");
   const std::size_t outputs = state.intercept.size();
   check(outputs > 0 && state.members.front().values.size() % outputs == 0 &&
             (state.log_class_weights.empty() || state.log_class_weights.size() == outputs) &&
             (outputs == 1 || !state.log_class_weights.empty()),
         "outputs");
-  const std::size_t n = state.members.front().values.size() / outputs;
-  for (const Member& member : state.members) check(member.values.size() == n * outputs, "values");
-  check(state.center.size() == columns * kStoredLevels && state.max_shift.size() == columns &&
-            state.max_scale.size() == columns && state.min_shift.size() == columns &&
-            state.min_scale.size() == columns,
-        "scales");
-  check(state.mean.size() == n * columns * kStoredLevels && state.max.size() == n * columns &&
-            state.min.size() == n * columns,
-        "patterns");
-  if (uses_sets(state)) {
-    check(state.offsets.size() == n + 1 && state.offsets.front() == 0 &&
-              std::adjacent_find(state.offsets.begin(), state.offsets.end(),
-                                 std::greater_equal<>()) == state.offsets.end() &&
-              state.instances.size() % columns == 0 &&
-              state.offsets.back() == static_cast<std::int64_t>(state.instances.size() / columns),
-          "instances");
-  } else {
-    check(state.offsets.empty() && state.instances.empty(), "instances");
-  }
+  const std::size_t num_values = state.members.front().values.size();
+  for (const Member& member : state.members) check(member.values.size() == num_values, "values");
+  const auto code = [](const Coded& coded) {
+    return static_cast<InputCode>(coded.coder.state().code);
+  };
+  check(state.ranks.coder.num_features() > 0 && code(state.ranks) == InputCode::kRank,
+        "input codes");
+  check(!uses(state.members, true) ||
+            (code(state.z) == InputCode::kClippedZ &&
+             state.z.coder.num_features() == state.ranks.coder.num_features()),
+        "input codes");
+  for (const bool z : {false, true}) check_coded(state, z, check);
   StoredBags model;
   model.state_ = std::move(state);
   return model;

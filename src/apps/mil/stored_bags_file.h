@@ -2,6 +2,7 @@
 #define HOPFIELD_APPS_MIL_STORED_BAGS_FILE_H_
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "hopfield/apps/mil/stored_bags.h"
@@ -16,8 +17,6 @@ nlohmann::ordered_json stored_bags_json(const StoredBags& model);
 template <class Add>
 void visit_stored_bags(const StoredBags& model, const Add& add) {
   const StoredBags::State& state = model.state();
-  const auto columns = static_cast<std::int64_t>(state.max_shift.size());
-  const auto codes = static_cast<std::int64_t>(state.center.size());
   const std::int64_t bags = model.num_stored();
   std::vector<double> values;
   for (const StoredBags::Member& member : state.members) {
@@ -31,20 +30,33 @@ void visit_stored_bags(const StoredBags& model, const Add& add) {
   if (!state.log_class_weights.empty()) {
     add("stored.log_class_weights", Shape{outputs}, state.log_class_weights);
   }
-  add("stored.center", Shape{codes}, state.center);
-  add("stored.max_shift", Shape{columns}, state.max_shift);
-  add("stored.max_scale", Shape{columns}, state.max_scale);
-  add("stored.min_shift", Shape{columns}, state.min_shift);
-  add("stored.min_scale", Shape{columns}, state.min_scale);
-  add("stored.mean", Shape{bags, codes}, state.mean);
-  add("stored.max", Shape{bags, columns}, state.max);
-  add("stored.min", Shape{bags, columns}, state.min);
-  add("stored.instances",
-      Shape{static_cast<std::int64_t>(state.instances.size()) / columns, columns}, state.instances);
-  add("stored.offsets", Shape{static_cast<std::int64_t>(state.offsets.size())}, state.offsets);
+  const InputCoder::State z = state.z.coder.state();
+  add("stored.z.code_shift", Shape{static_cast<std::int64_t>(z.shift.size())}, z.shift);
+  add("stored.z.code_scale", Shape{static_cast<std::int64_t>(z.scale.size())}, z.scale);
+  for (const StoredBags::Coded* coded : {&state.ranks, &state.z}) {
+    const std::string prefix = coded == &state.ranks ? "stored.ranks." : "stored.z.";
+    const auto columns = static_cast<std::int64_t>(coded->max_shift.size());
+    const auto codes = static_cast<std::int64_t>(coded->center.size());
+    const std::int64_t rows = columns == 0 ? 0 : bags;
+    add(prefix + "center", Shape{codes}, coded->center);
+    add(prefix + "max_center", Shape{static_cast<std::int64_t>(coded->max_center.size())},
+        coded->max_center);
+    add(prefix + "max_shift", Shape{columns}, coded->max_shift);
+    add(prefix + "max_scale", Shape{columns}, coded->max_scale);
+    add(prefix + "min_shift", Shape{columns}, coded->min_shift);
+    add(prefix + "min_scale", Shape{columns}, coded->min_scale);
+    add(prefix + "mean", Shape{rows, codes}, coded->mean);
+    add(prefix + "max", Shape{rows, columns}, coded->max);
+    add(prefix + "min", Shape{rows, columns}, coded->min);
+    const std::int64_t instances = coded->offsets.empty() ? 0 : coded->offsets.back();
+    add(prefix + "instances", Shape{instances, columns}, coded->instances);
+    add(prefix + "offsets", Shape{static_cast<std::int64_t>(coded->offsets.size())},
+        coded->offsets);
+  }
 }
 
-/// Back again. Errors: kCorruptData; nlohmann::json::exception for a key that is not there.
+/// Back again; `coder` is that of ranks. Errors: kCorruptData; nlohmann::json::exception for a key
+/// that is not there.
 StoredBags read_stored_bags(const store::SafetensorsFile& file, const nlohmann::ordered_json& json,
                             InputCoder coder);
 

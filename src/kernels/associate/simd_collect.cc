@@ -152,10 +152,9 @@ void scan(const Engine<T>& engine, const CollectOptions& options, const RowGroup
           std::int64_t begin, std::int64_t end, Scratch<T>& scratch, RowCandidates<T>* found) {
   TileMask<T> mask(engine, group.bag, group.head, group.place, scratch.bias);
   T* similarity = scratch.similarity.need(group.count * kTile);
-  const bool norms = options.norms || engine.call.in.similarity == Similarity::kCosine;
   for (std::int64_t s = begin; s < end; s += kTile) {
-    const StoredTile<T> tile = load_tile(engine, group.place, group.head, s, end, norms, scratch);
-    tile_similarities(engine, group, tile, similarity);
+    const StoredTile<T> tile =
+        compare_tile(engine, group, s, end, options.norms, scratch, similarity);
     mask.start(s, tile.count);
     for (std::int64_t r = 0; r < group.count; ++r) {
       T* row = similarity + r * kTile;

@@ -46,11 +46,10 @@ class BlockFolder {
     std::fill(partials, partials + group_.count, RowPartial<T>());
     std::fill(acc, acc + group_.count * stride, T{0});
     for (std::int64_t s = begin; s < end; s += kTile) {
-      const bool norms = wants_.norms || engine_.call.in.similarity == Similarity::kCosine;
       const StoredTile<T> tile =
-          load_tile(engine_, group_.place, group_.head, s, end, norms, scratch_);
-      tile_similarities(engine_, group_, tile, similarity_);
+          compare_tile(engine_, group_, s, end, wants_.norms, scratch_, similarity_);
       mask_.start(s, tile.count);
+      largest_norm_known_ = false;
       for (std::int64_t r = 0; r < group_.count; ++r) {
         fold_row(tile, r, partials[r], similarity_ + r * kTile, acc + r * stride);
       }
@@ -100,11 +99,15 @@ class BlockFolder {
   }
 
   void add_norms(const StoredTile<T>& tile, const T* bias, RowPartial<T>& partial) {
-    for (std::int64_t s = 0; s < tile.count; ++s) {
-      const bool visible = bias == nullptr || bias[s] != -std::numeric_limits<T>::infinity();
-      if (visible && tile.norms[s] > partial.max_square_norm)
-        partial.max_square_norm = tile.norms[s];
+    if (!largest_norm_known_) {
+      largest_norm_ = 0;
+      for (std::int64_t s = 0; s < tile.count; ++s) {
+        const bool visible = bias == nullptr || bias[s] != -std::numeric_limits<T>::infinity();
+        if (visible && tile.norms[s] > largest_norm_) largest_norm_ = tile.norms[s];
+      }
+      largest_norm_known_ = !engine_.mask_per_state;
     }
+    if (largest_norm_ > partial.max_square_norm) partial.max_square_norm = largest_norm_;
   }
 
   void add_values(const StoredTile<T>& tile, T* acc) {
@@ -146,6 +149,8 @@ class BlockFolder {
   Scratch<T>& scratch_;
   TileMask<T> mask_;
   T* similarity_;
+  T largest_norm_ = 0;  ///< square norm, of the tile's patterns that a row sees
+  bool largest_norm_known_ = false;
 };
 
 const auto kKeepAll = [](std::int64_t) { return true; };
@@ -261,10 +266,8 @@ void write_association_unit(const Engine<T>& engine, const std::vector<RowPartia
   if (group.count == 0) return;
   TileMask<T> mask(engine, group.bag, group.head, group.place, scratch.bias);
   T* similarity = scratch.similarity.need(group.count * kTile);
-  const bool norms = engine.call.in.similarity == Similarity::kCosine;
   for (std::int64_t s = begin; s < end; s += kTile) {
-    const StoredTile<T> tile = load_tile(engine, group.place, group.head, s, end, norms, scratch);
-    tile_similarities(engine, group, tile, similarity);
+    const StoredTile<T> tile = compare_tile(engine, group, s, end, false, scratch, similarity);
     mask.start(s, tile.count);
     for (std::int64_t r = 0; r < group.count; ++r) {
       T* row = similarity + r * kTile;

@@ -140,16 +140,34 @@ void multiply(const Product<T>& g) {
 
 // ---------------------------------------------------------------- reading patterns
 
+/// Pairs of bf16 numbers as they lie in memory, the first in the low half: bf16 is the upper half
+/// of f32.
+HWY_INLINE Vec<float> first_of_pairs(Vec<float> pairs) {
+  const hn::RebindToUnsigned<Tag<float>> bits;
+  return hn::BitCast(Tag<float>(), hn::ShiftLeft<16>(hn::BitCast(bits, pairs)));
+}
+HWY_INLINE Vec<float> second_of_pairs(Vec<float> pairs) {
+  const hn::RebindToUnsigned<Tag<float>> bits;
+  return hn::BitCast(Tag<float>(), hn::And(hn::BitCast(bits, pairs), hn::Set(bits, 0xffff0000u)));
+}
+
 /// depth elements of one pattern, converted; no more than them is read.
 template <class T>
 HWY_INLINE void convert_row(const char* from, DType dtype, int64_t depth, T* to) {
   if constexpr (std::is_same_v<T, float>) {
     if (dtype == DType::kBF16) {
-      for (int64_t k = 0; k < depth; ++k) {
-        std::uint16_t half;
-        std::memcpy(&half, from + 2 * k, sizeof half);
-        const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
-        std::memcpy(to + k, &bits, sizeof bits);
+      const hn::RebindToUnsigned<Tag<float>> bits;
+      const hn::Rebind<std::uint16_t, Tag<float>> half;
+      int64_t k = 0;
+      for (; k + kLanes<float> <= depth; k += kLanes<float>) {
+        const auto* at = reinterpret_cast<const std::uint16_t*>(from + 2 * k);
+        const auto wide = hn::ShiftLeft<16>(hn::PromoteTo(bits, hn::LoadU(half, at)));
+        hn::StoreU(hn::BitCast(Tag<float>(), wide), Tag<float>(), to + k);
+      }
+      for (; k < depth; ++k) {
+        BF16 x;
+        std::memcpy(&x, from + 2 * k, sizeof x);
+        to[k] = to_f32(x);
       }
       return;
     }
@@ -194,7 +212,7 @@ inline constexpr int64_t kBlockLanes = 16 / static_cast<int64_t>(sizeof(T));
 /// Where the blocks of a vector come from: patterns kBlockLanes apart.
 template <class T>
 struct BlockPointers {
-  const T* at[4];
+  const char* at[4];
 
   /// Stops the compiler from keeping a pointer for each pattern, which are more than the registers.
   HWY_INLINE void forget() {
@@ -204,72 +222,80 @@ struct BlockPointers {
   }
 };
 
-/// The vector whose blocks are the ones at from.at[b] + offset.
+/// The vector whose blocks are the ones at from.at[b] + offset bytes.
 template <class T>
 HWY_INLINE Vec<T> load_blocks(const BlockPointers<T>& from, int64_t offset) {
   const Tag<T> d;
+  const auto at = [&](int b) { return reinterpret_cast<const T*>(from.at[b] + offset); };
   if constexpr (kBlocks<T> == 1) {
-    return hn::LoadU(d, from.at[0] + offset);
+    return hn::LoadU(d, at(0));
   } else if constexpr (kBlocks<T> == 2) {
     const hn::Half<Tag<T>> half;
-    return hn::Combine(d, hn::LoadU(half, from.at[1] + offset),
-                       hn::LoadU(half, from.at[0] + offset));
+    return hn::Combine(d, hn::LoadU(half, at(1)), hn::LoadU(half, at(0)));
   } else {
     const hn::Half<Tag<T>> half;
     const hn::Half<hn::Half<Tag<T>>> quarter;
-    const auto low = hn::Combine(half, hn::LoadU(quarter, from.at[1] + offset),
-                                 hn::LoadU(quarter, from.at[0] + offset));
-    const auto high = hn::Combine(half, hn::LoadU(quarter, from.at[3] + offset),
-                                  hn::LoadU(quarter, from.at[2] + offset));
+    const auto low = hn::Combine(half, hn::LoadU(quarter, at(1)), hn::LoadU(quarter, at(0)));
+    const auto high = hn::Combine(half, hn::LoadU(quarter, at(3)), hn::LoadU(quarter, at(2)));
     return hn::Combine(d, high, low);
   }
 }
 
-/// Transposes kLanes patterns of `depth` components into columns `width` apart.
-template <class T>
-HWY_INLINE void transpose(const T* from, int64_t stride, int64_t depth, T* to, int64_t width) {
+/// Transposes kLanes patterns of `depth` elements of T, row_bytes apart: put(k, column k).
+template <class T, class Put>
+HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, const Put& put) {
   const Tag<T> d;
   BlockPointers<T> blocks = {};
-  for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] = from + b * kBlockLanes<T> * stride;
+  for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] = from + b * kBlockLanes<T> * row_bytes;
   int64_t k = 0;
   for (; k + kBlockLanes<T> <= depth; k += kBlockLanes<T>) {
-    T* const column = to + k * width;
     if constexpr (sizeof(T) == 4) {
       const hn::RepartitionToWide<Tag<T>> pair;
       const Vec<T> a0 = load_blocks(blocks, 0);
-      const Vec<T> a1 = load_blocks(blocks, stride);
-      const Vec<T> a2 = load_blocks(blocks, 2 * stride);
-      const Vec<T> a3 = load_blocks(blocks, 3 * stride);
+      const Vec<T> a1 = load_blocks(blocks, row_bytes);
+      const Vec<T> a2 = load_blocks(blocks, 2 * row_bytes);
+      const Vec<T> a3 = load_blocks(blocks, 3 * row_bytes);
       const auto low01 = hn::BitCast(pair, hn::InterleaveLower(d, a0, a1));
       const auto low23 = hn::BitCast(pair, hn::InterleaveLower(d, a2, a3));
       const auto high01 = hn::BitCast(pair, hn::InterleaveUpper(d, a0, a1));
       const auto high23 = hn::BitCast(pair, hn::InterleaveUpper(d, a2, a3));
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pair, low01, low23)), d, column);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pair, low01, low23)), d, column + width);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pair, high01, high23)), d, column + 2 * width);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pair, high01, high23)), d, column + 3 * width);
+      put(k, hn::BitCast(d, hn::InterleaveLower(pair, low01, low23)));
+      put(k + 1, hn::BitCast(d, hn::InterleaveUpper(pair, low01, low23)));
+      put(k + 2, hn::BitCast(d, hn::InterleaveLower(pair, high01, high23)));
+      put(k + 3, hn::BitCast(d, hn::InterleaveUpper(pair, high01, high23)));
     } else {
       const Vec<T> a0 = load_blocks(blocks, 0);
-      const Vec<T> a1 = load_blocks(blocks, stride);
-      hn::StoreU(hn::InterleaveLower(d, a0, a1), d, column);
-      hn::StoreU(hn::InterleaveUpper(d, a0, a1), d, column + width);
+      const Vec<T> a1 = load_blocks(blocks, row_bytes);
+      put(k, hn::InterleaveLower(d, a0, a1));
+      put(k + 1, hn::InterleaveUpper(d, a0, a1));
     }
-    for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] += kBlockLanes<T>;
+    for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] += 16;
     blocks.forget();
   }
   for (; k < depth; ++k) {
-    for (int64_t i = 0; i < kLanes<T>; ++i) to[k * width + i] = from[i * stride + k];
+    HWY_ALIGN T column[kLanes<T>];
+    for (int64_t i = 0; i < kLanes<T>; ++i) {
+      std::memcpy(column + i, from + i * row_bytes + k * static_cast<int64_t>(sizeof(T)),
+                  sizeof(T));
+    }
+    put(k, hn::Load(d, column));
   }
 }
 
-/// At most kLanes patterns into one vector's worth of columns.
-template <class T>
-HWY_INLINE void pack_group(const char* from, DType dtype, int64_t row_bytes, int64_t rows,
-                           int64_t depth, T* to, int64_t width) {
+/// At most kLanes patterns of any storage type as columns: put(k, column k), k ascending.
+template <class T, class Put>
+HWY_INLINE void for_each_column(const char* from, DType dtype, int64_t row_bytes, int64_t rows,
+                                int64_t depth, const Put& put) {
   if (rows == kLanes<T> && dtype == dtype_of<T>::value) {
-    // Typed access is fine: the view promises the alignment of its element.
-    return transpose(reinterpret_cast<const T*>(from), row_bytes / static_cast<int64_t>(sizeof(T)),
-                     depth, to, width);
+    return transpose<T>(from, row_bytes, depth, put);
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (rows == kLanes<T> && dtype == DType::kBF16 && depth % 2 == 0) {
+      return transpose<T>(from, row_bytes, depth / 2, [&](int64_t k, Vec<T> pairs) HWY_ATTR {
+        put(2 * k, first_of_pairs(pairs));
+        put(2 * k + 1, second_of_pairs(pairs));
+      });
+    }
   }
   constexpr int64_t kChunk = 64;
   HWY_ALIGN T buffer[kLanes<T> * kChunk] = {};
@@ -279,7 +305,8 @@ HWY_INLINE void pack_group(const char* from, DType dtype, int64_t row_bytes, int
     for (int64_t r = 0; r < rows; ++r) {
       convert_row(from + r * row_bytes + k * element, dtype, chunk, buffer + r * kChunk);
     }
-    transpose(buffer, kChunk, chunk, to + k * width, width);
+    transpose<T>(reinterpret_cast<const char*>(buffer), kChunk * static_cast<int64_t>(sizeof(T)),
+                 chunk, [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
   }
 }
 
@@ -296,16 +323,59 @@ template <class T>
 void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
                   T* to) {
   if (depth == 0) return;  // `from` may be null
-  const auto bytes = row_stride * static_cast<int64_t>(dtype_bytes(dtype));
-  touch(static_cast<const char*>(from), bytes, rows,
-        depth * static_cast<int64_t>(dtype_bytes(dtype)));
+  const Tag<T> d;
+  const auto element = static_cast<int64_t>(dtype_bytes(dtype));
+  const int64_t row_bytes = row_stride * element;
+  const auto* const first = static_cast<const char*>(from);
+  touch(first, row_bytes, rows, depth * element);
   for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
     const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
     for (int64_t v = 0; v < width; v += kLanes<T>) {
-      const int64_t first = panel + v;
-      pack_group(static_cast<const char*>(from) + first * bytes, dtype, bytes,
-                 std::min(kLanes<T>, rows - first), depth, to + panel * depth + v, width);
+      T* const column = to + panel * depth + v;
+      for_each_column<T>(
+          first + (panel + v) * row_bytes, dtype, row_bytes, std::min(kLanes<T>, rows - panel - v),
+          depth, [&](int64_t k, Vec<T> x) HWY_ATTR { hn::StoreU(x, d, column + k * width); });
     }
+  }
+}
+
+/// The chain of `multiply` without storing the columns, which costs more than using them once.
+template <class Step, int kRows, class T>
+HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
+  const Tag<T> d;
+  const auto element = static_cast<int64_t>(dtype_bytes(g.dtype));
+  const int64_t row_bytes = g.row_stride * element;
+  const auto* const first = static_cast<const char*>(g.from);
+  const auto count_at = [&](int64_t v) { return std::min(kLanes<T>, g.count - v); };
+  touch(first, row_bytes, count_at(0), g.depth * element);
+  for (int64_t v = 0; v < g.count; v += kLanes<T>) {
+    const int64_t next = v + kLanes<T>;
+    if (next < g.count)
+      touch(first + next * row_bytes, row_bytes, count_at(next), g.depth * element);
+    Vec<T> sum[kRows];
+    for (int r = 0; r < kRows; ++r) sum[r] = hn::Zero(d);
+    for_each_column<T>(first + v * row_bytes, g.dtype, row_bytes, count_at(v), g.depth,
+                       [&](int64_t k, Vec<T> x) HWY_ATTR {
+#pragma GCC unroll 4
+                         for (int r = 0; r < kRows; ++r) {
+                           sum[r] = Step::step(hn::Set(d, g.a[r * g.a_row + k]), x, sum[r]);
+                         }
+                       });
+    for (int r = 0; r < kRows; ++r) hn::StoreU(sum[r], d, g.c + r * g.c_row + v);
+  }
+}
+
+template <class Step, class T>
+void multiply_few(const FewRowsProduct<T>& g) {
+  switch (g.rows) {
+    case 1:
+      return multiply_few_rows<Step, 1>(g);
+    case 2:
+      return multiply_few_rows<Step, 2>(g);
+    case 3:
+      return multiply_few_rows<Step, 3>(g);
+    default:
+      return multiply_few_rows<Step, 4>(g);
   }
 }
 
@@ -489,6 +559,8 @@ TileKernels<T> kernels() {
       .accumulate = multiply<StepProduct, kPanelVectors, T>,
       .accumulate_distance = multiply<StepDistance, kPanelVectors, T>,
       .accumulate_difference = multiply<StepDifference, 1, T>,
+      .few_products = multiply_few<StepProduct, T>,
+      .few_distances = multiply_few<StepDistance, T>,
       .square_norms = square_norms<T>,
       .cosine_row = cosine_row<T>,
       .score_row = score_row<T>,

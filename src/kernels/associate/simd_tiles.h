@@ -41,6 +41,21 @@ struct Product {
   std::int64_t center_row = 0;
 };
 
+/// Few rows against patterns as they lie in memory: c[r, j] = sum_k f(a[r, k], pattern j [k]), the
+/// same numbers as `Product` gives on packed columns, from 0.
+template <class T>
+struct FewRowsProduct {
+  static constexpr std::int64_t kMostRows = 4;
+  std::int64_t rows = 0, depth = 0;  ///< 1 <= rows <= kMostRows, depth >= 1
+  const T* a = nullptr;
+  std::int64_t a_row = 0;
+  const void* from = nullptr;  ///< [count, depth]
+  DType dtype = DType::kF32;
+  std::int64_t row_stride = 0, count = 0;
+  T* c = nullptr;  ///< whole vectors are written
+  std::int64_t c_row = 0;
+};
+
 template <class T>
 struct RowMax {
   T max;     ///< NaN aside; -inf when there is none
@@ -98,6 +113,9 @@ struct TileKernels {
   void (*accumulate)(const Product<T>&);             ///< f(a, b) = a b
   void (*accumulate_distance)(const Product<T>&);    ///< f(a, b) = -(a - b)^2
   void (*accumulate_difference)(const Product<T>&);  ///< f(a, b) = a (b - center[r, j])
+
+  void (*few_products)(const FewRowsProduct<T>&);   ///< f(a, b) = a b
+  void (*few_distances)(const FewRowsProduct<T>&);  ///< f(a, b) = -(a - b)^2
 
   /// norms[j] = |pattern j|^2 from packed columns.
   void (*square_norms)(const T* columns, std::int64_t rows, std::int64_t depth, T* norms);

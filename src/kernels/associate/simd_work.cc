@@ -99,16 +99,27 @@ PatternRows<T> load_rows(const Engine<T>& engine, const PatternView& view, std::
   return {to, stride};
 }
 
+namespace {
+
+/// Where a tile is and how far it is padded; neither columns nor norms.
 template <class T>
-StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
-                        std::int64_t begin, std::int64_t end, bool want_norms,
-                        Scratch<T>& scratch) {
+StoredTile<T> tile_extent(const Engine<T>& engine, std::int64_t begin, std::int64_t end) {
   const auto up = [](std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; };
   StoredTile<T> tile;
   tile.begin = begin;
   tile.count = std::min(kTile, end - begin);
   tile.padded = up(tile.count, engine.kernels.lanes);
   tile.logical = up(tile.count, kLogicalLanes<T>);
+  return tile;
+}
+
+}  // namespace
+
+template <class T>
+StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
+                        std::int64_t begin, std::int64_t end, bool want_norms,
+                        Scratch<T>& scratch) {
+  StoredTile<T> tile = tile_extent(engine, begin, end);
   const PatternView& view = engine.call.in.stored;
   T* columns = scratch.columns.need(kTile * engine.depth);
   engine.kernels.pack_columns(pattern_address(view, place.stored_begin + begin, head), view.dtype,
@@ -153,15 +164,38 @@ void tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, co
 }
 
 template <class T>
-void tile_similarities(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
-                       T* similarity) {
-  tile_products(engine, engine.call.in.similarity == Similarity::kNegativeSquaredDistance,
-                group.count, group.states, engine.padded_depth, engine.depth, tile, tile.columns,
-                similarity);
-  if (engine.call.in.similarity != Similarity::kCosine) return;
-  for (std::int64_t r = 0; r < group.count; ++r) {
-    engine.kernels.cosine_row(tile.padded, tile.norms, group.norms[r], similarity + r * kTile);
+StoredTile<T> compare_tile(const Engine<T>& engine, const RowGroup<T>& group, std::int64_t begin,
+                           std::int64_t end, bool want_norms, Scratch<T>& scratch, T* similarity) {
+  const Similarity kind = engine.call.in.similarity;
+  const bool distance = kind == Similarity::kNegativeSquaredDistance;
+  const PatternView& view = engine.call.in.stored;
+  want_norms = want_norms || kind == Similarity::kCosine;
+  if (group.count <= FewRowsProduct<T>::kMostRows && !want_norms && engine.depth > 0) {
+    const StoredTile<T> tile = tile_extent(engine, begin, end);
+    FewRowsProduct<T> g;
+    g.rows = group.count;
+    g.depth = engine.depth;
+    g.a = group.states;
+    g.a_row = engine.padded_depth;
+    g.from = pattern_address(view, group.place.stored_begin + begin, group.head);
+    g.dtype = view.dtype;
+    g.row_stride = view.row_stride;
+    g.count = tile.count;
+    g.c = similarity;
+    g.c_row = kTile;
+    (distance ? engine.kernels.few_distances : engine.kernels.few_products)(g);
+    return tile;
   }
+  const StoredTile<T> tile =
+      load_tile(engine, group.place, group.head, begin, end, want_norms, scratch);
+  tile_products(engine, distance, group.count, group.states, engine.padded_depth, engine.depth,
+                tile, tile.columns, similarity);
+  if (kind == Similarity::kCosine) {
+    for (std::int64_t r = 0; r < group.count; ++r) {
+      engine.kernels.cosine_row(tile.padded, tile.norms, group.norms[r], similarity + r * kTile);
+    }
+  }
+  return tile;
 }
 
 template <class T>
@@ -204,19 +238,20 @@ bool all_finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t
   return sum == 0;
 }
 
-#define HOPFIELD_INSTANTIATE(T)                                                                    \
-  template Scratch<T>& thread_scratch();                                                           \
-  template Engine<T>::Engine(const AssociateCall&, const TileKernels<T>&);                         \
-  template Plan make_plan(const Engine<T>&, std::int64_t);                                         \
-  template void load_states(const Engine<T>&, Scratch<T>&, RowGroup<T>&);                          \
-  template PatternRows<T> load_rows(const Engine<T>&, const PatternView&, std::int64_t,            \
-                                    std::int64_t, std::int64_t, Buffer<T>&);                       \
-  template StoredTile<T> load_tile(const Engine<T>&, const BagPlace&, std::int64_t, std::int64_t,  \
-                                   std::int64_t, bool, Scratch<T>&);                               \
-  template void tile_similarities(const Engine<T>&, const RowGroup<T>&, const StoredTile<T>&, T*); \
-  template void tile_products(const Engine<T>&, bool, std::int64_t, const T*, std::int64_t,        \
-                              std::int64_t, const StoredTile<T>&, const T*, T*);                   \
-  template const T* TileMask<T>::row(std::int64_t);                                                \
+#define HOPFIELD_INSTANTIATE(T)                                                                   \
+  template Scratch<T>& thread_scratch();                                                          \
+  template Engine<T>::Engine(const AssociateCall&, const TileKernels<T>&);                        \
+  template Plan make_plan(const Engine<T>&, std::int64_t);                                        \
+  template void load_states(const Engine<T>&, Scratch<T>&, RowGroup<T>&);                         \
+  template PatternRows<T> load_rows(const Engine<T>&, const PatternView&, std::int64_t,           \
+                                    std::int64_t, std::int64_t, Buffer<T>&);                      \
+  template StoredTile<T> load_tile(const Engine<T>&, const BagPlace&, std::int64_t, std::int64_t, \
+                                   std::int64_t, bool, Scratch<T>&);                              \
+  template StoredTile<T> compare_tile(const Engine<T>&, const RowGroup<T>&, std::int64_t,         \
+                                      std::int64_t, bool, Scratch<T>&, T*);                       \
+  template void tile_products(const Engine<T>&, bool, std::int64_t, const T*, std::int64_t,       \
+                              std::int64_t, const StoredTile<T>&, const T*, T*);                  \
+  template const T* TileMask<T>::row(std::int64_t);                                               \
   template bool all_finite(const T*, std::int64_t, std::int64_t, std::int64_t);
 HOPFIELD_INSTANTIATE(float)
 HOPFIELD_INSTANTIATE(double)

@@ -205,10 +205,11 @@ template <class T>
 StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
                         std::int64_t begin, std::int64_t end, bool want_norms, Scratch<T>& scratch);
 
-/// similarity[r, s] for every row of the group; rows kTile apart.
+/// similarity[r, s] of every row of the group with patterns [begin, ...) of a tile; rows kTile
+/// apart. The tile has norms if they are wanted, columns only where they were of use.
 template <class T>
-void tile_similarities(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
-                       T* similarity);
+StoredTile<T> compare_tile(const Engine<T>& engine, const RowGroup<T>& group, std::int64_t begin,
+                           std::int64_t end, bool want_norms, Scratch<T>& scratch, T* similarity);
 
 /// out[r, s] = <left r, pattern s>, or -|left r - pattern s|^2, for `columns` packed like the
 /// tile's; rows of out are kTile apart.

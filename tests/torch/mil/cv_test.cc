@@ -3,12 +3,14 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "apps/mil/json.h"
 #include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/report.h"
 #include "tests/torch/mil/toy.h"
@@ -212,6 +214,73 @@ TEST(CvJson, HasTheKeysThatWerePromised) {
   EXPECT_EQ(json["data"]["positive_bags"], 15);
 }
 
+TEST(CrossValidateSettings, EachFoldKeepsTheSettingThatItsValidationFoldLikesBest) {
+  const Bags bags = make_toy(36).bags;
+  const std::vector<Repetition> folds = own_folds(bags, 2, 4);
+  const CvOptions options = quick_options();
+  std::vector<Setting> settings;
+  for (const double beta : {0.0, 1.0, 20.0}) {
+    Setting& setting = settings.emplace_back(Setting{"beta " + std::to_string(beta), {}, {}});
+    setting.model = options.model;
+    setting.train = options.train;
+    setting.model.beta = {beta};
+  }
+  const ModelResult chosen = cross_validate_settings(bags, folds, settings, options);
+  std::vector<CvResult> alone;
+  for (const Setting& setting : settings) {
+    CvOptions one = options;
+    one.model = setting.model;
+    one.baselines = {};
+    alone.push_back(cross_validate(bags, folds, one));
+  }
+  for (std::size_t r = 0; r < 2; ++r) {
+    for (std::size_t k = 0; k < 4; ++k) {
+      std::size_t best = 0;
+      const auto fold_of = [&](std::size_t s) -> const FoldResult& {
+        return alone[s].model.repetitions[r].folds[k];
+      };
+      for (std::size_t s = 1; s < 3; ++s) {
+        if (fold_of(s).validation_auc > fold_of(best).validation_auc) best = s;
+      }
+      const FoldResult& fold = chosen.repetitions[r].folds[k];
+      EXPECT_EQ(fold.scores, fold_of(best).scores);
+      EXPECT_EQ(fold.chosen, settings[best].text);
+    }
+  }
+  EXPECT_ERROR(cross_validate_settings(bags, folds, {}, options), kInvalidArgument, "settings");
+}
+
+TEST(PlainSettings, AreSaneAndQuickOnesAreAmongThem) {
+  const std::vector<Setting> all = plain_settings(false), quick = plain_settings(true);
+  EXPECT_EQ(all.size(), 6u);
+  for (const Setting& setting : all) {
+    EXPECT_NO_THROW(check_options(setting.model));
+    EXPECT_NO_THROW(check_options(setting.train));
+  }
+  for (const Setting& setting : quick) {
+    EXPECT_EQ(std::count_if(all.begin(), all.end(),
+                            [&](const Setting& one) { return one.text == setting.text; }),
+              1);
+  }
+}
+
+TEST(ModelResult, IsTheSameAfterJsonAndSummarise) {
+  const Bags bags = make_toy(36).bags;
+  const CvResult result = cross_validate(bags, own_folds(bags, 2), quick_options());
+  ModelResult again =
+      model_result_from_json(to_json(result.model, bags.scheme, /*times=*/true), bags.scheme);
+  summarise(again, bags.scheme, bags.num_bags());
+  EXPECT_EQ(to_json(again, bags.scheme, true), to_json(result.model, bags.scheme, true));
+  const Comparison paired = compare(again, result.baselines[0], bags.scheme, bags.num_bags());
+  EXPECT_EQ(paired.wilcoxon_p, result.comparisons[0].wilcoxon_p);
+  // The interval holds the difference, and is a point for a model and itself.
+  EXPECT_LT(paired.interval.low, paired.mean_difference);
+  EXPECT_GT(paired.interval.high, paired.mean_difference);
+  const Comparison same = compare(again, again, bags.scheme, bags.num_bags());
+  EXPECT_EQ(same.interval.low, 0);
+  EXPECT_EQ(same.interval.high, 0);
+}
+
 TEST(CvReport, ShowsCurveTableSeedAndCommand) {
   Bags bags = make_toy(30).bags;
   bags.origin = "somewhere/elephant.csv.gz";
@@ -223,6 +292,9 @@ TEST(CvReport, ShowsCurveTableSeedAndCommand) {
     EXPECT_TRUE(test::contains(html, part)) << part;
   }
   EXPECT_TRUE(published_aucs("my.csv").empty());
+  // What was not reported is left out; the first is the paper's own.
+  EXPECT_LT(published_aucs("ucsb.csv").size(), published_aucs("fox.csv").size());
+  EXPECT_EQ(published_aucs("fox.csv").front().auc, 0.6405);
 }
 
 }  // namespace

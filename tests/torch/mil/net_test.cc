@@ -17,8 +17,9 @@
 namespace hopfield::mil {
 namespace {
 
-const std::vector<Pooling> kAll = {Pooling::kHopfield, Pooling::kMeanMax, Pooling::kAttention,
-                                   Pooling::kGatedAttention};
+const std::vector<Pooling> kAll = {Pooling::kHopfield,  Pooling::kMeanMax,
+                                   Pooling::kMean,      Pooling::kMax,
+                                   Pooling::kAttention, Pooling::kGatedAttention};
 
 ModelOptions small_model(Pooling pooling) {
   ModelOptions options;
@@ -110,8 +111,10 @@ TEST(BagNet, WeightsOfABagSumToOneAndBetaZeroShares) {
       }
     }
   }
-  BagNet net = make_net(small_model(Pooling::kMeanMax), coded.values.size(1));
-  EXPECT_FALSE(net->instance_weights(batch).defined());
+  for (const Pooling pooling : {Pooling::kMeanMax, Pooling::kMean, Pooling::kMax}) {
+    BagNet net = make_net(small_model(pooling), coded.values.size(1));
+    EXPECT_FALSE(net->instance_weights(batch).defined());
+  }
 }
 
 TEST(BagNet, HopfieldPoolingEqualsItsFormula) {
@@ -150,6 +153,27 @@ TEST(BagNet, HopfieldPoolingEqualsItsFormula) {
             .item<double>();
     // f32 against f64 through four small products with values of order one.
     EXPECT_NEAR(got[std::size_t(b)], expected, 5e-5) << b;
+  }
+}
+
+TEST(BagNet, MeanAndMaximumEqualTheirFormulas) {
+  const Bags bags = test::make_toy(4).bags;
+  const CodedBags coded = coded_toy(bags);
+  const std::vector<std::int64_t> all = {0, 1, 2, 3};
+  for (const bool largest : {false, true}) {
+    BagNet net =
+        make_net(small_model(largest ? Pooling::kMax : Pooling::kMean), coded.values.size(1));
+    const auto w = net->named_parameters();
+    const std::vector<double> got = logits(net, make_batch(coded, all));
+    for (std::int64_t b = 0; b < 4; ++b) {
+      const auto begin = bags.offsets[static_cast<std::size_t>(b)];
+      const at::Tensor own = coded.values.slice(0, begin, begin + bags.bag_size(b));
+      const at::Tensor state = largest ? own.amax(0) : own.mean(0);
+      const double expected =
+          at::linear(state.unsqueeze(0), w["output.weight"], w["output.bias"]).item<double>();
+      // f32 sums of a few numbers of order one.
+      EXPECT_NEAR(got[static_cast<std::size_t>(b)], expected, 1e-5);
+    }
   }
 }
 

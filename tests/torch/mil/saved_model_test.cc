@@ -228,16 +228,18 @@ TEST(Explain, AloneIsTheScoreOfABagOfOne) {
   EXPECT_EQ(model.predict(one)[0], explanation.alone[1]);
 }
 
-TEST(Explain, MeanMaxHasEffectsButNoWeights) {
+TEST(Explain, LinearModelsHaveEffectsButNoWeights) {
   const Bags bags = make_toy(24).bags;
-  FitOptions options = quick_fit();
-  options.model.pooling = Pooling::kMeanMax;
-  const SavedModel model = fit(bags, options).model;
-  EXPECT_TRUE(model.weight_names().empty());
-  for (const BagExplanation& explanation : model.explain(bags)) {
-    double shares = 0;
-    for (const double share : explanation.mean_weight) shares += share;
-    EXPECT_NEAR(shares, 1, 1e-12);
+  for (const Pooling pooling : {Pooling::kMeanMax, Pooling::kMean, Pooling::kMax}) {
+    FitOptions options = quick_fit();
+    options.model.pooling = pooling;
+    const SavedModel model = fit(bags, options).model;
+    EXPECT_TRUE(model.weight_names().empty());
+    for (const BagExplanation& explanation : model.explain(bags)) {
+      double shares = 0;
+      for (const double share : explanation.mean_weight) shares += share;
+      EXPECT_NEAR(shares, 1, 1e-12);
+    }
   }
 }
 

@@ -12,6 +12,7 @@
 #include "hopfield/apps/mil/estimate.h"
 #include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/saved_model.h"
+#include "hopfield/apps/mil/stored_bags.h"
 #include "hopfield/apps/mil/tables.h"
 #include "tests/torch/mil/toy.h"
 #include "tests/unit/store/temp_folder.h"
@@ -389,7 +390,8 @@ TEST(StratifiedFolds, OfARegressionGetANeighbourEach) {
 
 TEST(Explain, EffectsAreDifferencesOfScores) {
   const Bags bags = test::make_toy(24).bags;
-  for (const Pooling pooling : {Pooling::kHopfield, Pooling::kMeanMax, Pooling::kGatedAttention}) {
+  for (const Pooling pooling : {Pooling::kHopfield, Pooling::kMeanMax, Pooling::kMean,
+                                Pooling::kMax, Pooling::kGatedAttention}) {
     FitOptions options = fit_options(pooling);
     options.train.epochs = 5;
     options.train.members = 2;
@@ -409,6 +411,36 @@ TEST(Explain, EffectsAreDifferencesOfScores) {
                     explanations[b].score - model.predict(less)[0], 2e-5)
             << pooling_name(pooling);
       }
+    }
+  }
+}
+
+TEST(Explain, EffectsOfStoredBagsOfSeveralClassesHoldBothCodes) {
+  const Bags bags = make_classes(60);
+  const SavedModel model = fit(bags, fit_options(Pooling::kStoredBags)).model;
+  int ranks = 0, z = 0;
+  for (const StoredBags::Member& member : model.stored_bags()->members()) {
+    ++(member.similarity.z ? z : ranks);
+  }
+  ASSERT_GT(ranks, 0);
+  ASSERT_GT(z, 0);
+  const std::int64_t bag = 4;
+  const Bags whole = select_bags(bags, std::span(&bag, 1));
+  const std::vector<double> scores = model.predict(whole);
+  for (std::int64_t output = 0; output < 3; ++output) {
+    const BagExplanation explanation = model.explain(whole, output)[0];
+    EXPECT_DOUBLE_EQ(explanation.score, scores[static_cast<std::size_t>(output)]);
+    for (std::int64_t i = 0; i < bags.bag_size(bag); ++i) {
+      Bags less = whole;
+      const auto row = less.values.begin() + 4 * i;
+      less.values.erase(row, row + 4);
+      less.instance_ids.pop_back();
+      less.offsets.back() -= 1;
+      // Sums less one part instead of sums of the rest: roundings of 1e-16 times 1 / ridge.
+      EXPECT_NEAR(explanation.effect[static_cast<std::size_t>(i)],
+                  scores[static_cast<std::size_t>(output)] -
+                      model.predict(less)[static_cast<std::size_t>(output)],
+                  1e-9);
     }
   }
 }

@@ -131,6 +131,13 @@ TEST(Table, EscapesCellsOnPagesAndKeepsLinesInTerminals) {
   EXPECT_EQ(table.html().find("<b>"), std::string::npos);
 }
 
+TEST(Table, MarkdownHasOneLineARowAndBoldStrongOnes) {
+  Table table({{"model"}, {"AUC", Align::kRight}});
+  table.add_row({"ours", "0.9"}, /*strong=*/true).add_rule().add_row({"a|b\nc"});
+  EXPECT_EQ(table.markdown(),
+            "| model | AUC |\n| --- | ---: |\n| **ours** | **0.9** |\n| a\\|b c |  |\n");
+}
+
 TEST(Table, RefusesMoreCellsThanColumnsAndNoColumns) {
   Table table({{"a"}});
   EXPECT_THROW(table.add_row({"1", "2"}), Error);

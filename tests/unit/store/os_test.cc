@@ -172,5 +172,29 @@ TEST(Os, KnowsTheRunningProgram) {
   EXPECT_ERROR(replace_process("/no/such/program", {"x"}), kIo, "cannot start");
 }
 
+TEST(Os, RunsAProgramAndTellsWhatItSaid) {
+  const ProcessResult result =
+      run_process({"sh", "-c", "cat; echo out; echo bad >&2; exit 7"}, nullptr);
+  EXPECT_EQ(result.status, 7);
+  EXPECT_EQ(result.output, "out\n");  // nothing came from the standard input
+  EXPECT_EQ(result.errors, "bad\n");
+  EXPECT_EQ(run_process({"sh", "-c", "kill -9 $$"}, nullptr).status, 128 + 9);
+  // More than a pipe holds, on both streams at once.
+  const ProcessResult long_one = run_process(
+      {"sh", "-c", "head -c 300000 /dev/zero >&2 & head -c 300000 /dev/zero; wait"}, nullptr);
+  EXPECT_EQ(long_one.output.size(), 300000u);
+  EXPECT_EQ(long_one.errors.size(), 300000u);
+  EXPECT_ERROR(run_process({"/no/such/program"}, nullptr), kIo, "cannot start");
+}
+
+TEST(Os, AProgramThatIsCancelledEndsWithAllItStarted) {
+  const TempFolder folder;
+  const std::string started = folder / "started";
+  // The inner sleep would hold the pipes for a minute if it were left behind.
+  EXPECT_ERROR(run_process({"sh", "-c", "sleep 60 & touch " + started + "; wait"},
+                           [&] { return path_exists(started); }),
+               kCancelled, "interrupted");
+}
+
 }  // namespace
 }  // namespace hopfield

@@ -73,6 +73,7 @@ struct Comparison {
   /// all bags), so it is too small as a statement about other data; 1 if all folds tie.
   double wilcoxon_p = 1;
   double sign_p = 1;  ///< two-sided sign test, ties left out
+  Interval interval;  ///< 95 % of the difference on new bags, as auc_interval of both AUCs
 };
 
 struct CvResult {
@@ -103,7 +104,35 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
 
 /// Of the test bags of the model's first repetition, each of which was scored once. Errors:
 /// kInvalidArgument for a regression.
-Calibration cv_calibration(const CvResult& result, const ModelResult& model);
+Calibration cv_calibration(const ModelResult& model, const LabelScheme& scheme);
+
+/// Fills in what the folds of `model` say, from their scores and labels: figures, means, sd,
+/// interval and time. `num_bags`: all bags of the data.
+void summarise(ModelResult& model, const LabelScheme& scheme, std::int64_t num_bags);
+
+/// Both summarised, on the same folds.
+Comparison compare(const ModelResult& model, const ModelResult& baseline, const LabelScheme& scheme,
+                   std::int64_t num_bags);
+
+/// One model whose settings are chosen for each fold: every setting is trained, and the one with
+/// the largest main figure on that fold's validation fold is kept (the first of equals; `chosen`
+/// says which). The test fold has no part in it. Of `options` the baselines are not read, nor what
+/// the settings hold; class weights are a setting's. Errors and threads: as cross_validate;
+/// kInvalidArgument without settings.
+struct Setting {
+  std::string text;  ///< for people
+  ModelOptions model;
+  TrainOptions train;
+};
+ModelResult cross_validate_settings(const Bags& bags, const std::vector<Repetition>& repetitions,
+                                    const std::vector<Setting>& settings, const CvOptions& options,
+                                    const Control& control = {});
+
+/// Settings of the plain HopfieldPooling of arXiv:2008.02217, table A.2, cut down so that five sets
+/// can be run: z-scores, two embedding layers of 32, eight heads of 32, one beta of 0.1, 1 or 10
+/// for all, 32 hidden units, instances dropped with probability 0 or 0.75 (`quick`: 0 alone),
+/// learning rate 1e-3 with decay 0.96, weight decay 1e-4; the validation AUC picks the epoch.
+std::vector<Setting> plain_settings(bool quick);
 
 /// The result as a JSON document. Keys: auc_mean, auc_sd (r2_mean, r2_sd of a regression), target,
 /// classes, figures, confusion, calibration, repetitions, baselines, comparisons,

@@ -61,6 +61,8 @@ enum class InputCode : std::uint8_t {
 enum class Pooling : std::uint8_t {
   kHopfield,        ///< HopfieldPooling: learned state patterns associate with the bag's instances
   kMeanMax,         ///< mean and maximum of every coded feature (no embedding), linear output
+  kMean,            ///< the mean alone
+  kMax,             ///< the maximum alone
   kAttention,       ///< Ilse, Tomczak, Welling 2018 (arXiv:1802.04712), eq. 8
   kGatedAttention,  ///< the same, eq. 9
   kStoredBags,      ///< the training bags are the stored patterns, see StoredBags: no network, and
@@ -68,8 +70,8 @@ enum class Pooling : std::uint8_t {
 };
 
 /// Names as the program spells them: "none", "z", "zclip", "rank", "thermometer"; "hopfield",
-/// "mean_max", "attention", "gated_attention", "stored_bags" (the parser takes - for _, too).
-/// Errors of the parsers: kInvalidArgument listing them.
+/// "mean_max", "mean", "max", "attention", "gated_attention", "stored_bags" (the parser takes - for
+/// _, too). Errors of the parsers: kInvalidArgument listing them.
 std::string_view input_code_name(InputCode code);
 InputCode parse_input_code(std::string_view name);
 std::string_view pooling_name(Pooling pooling);

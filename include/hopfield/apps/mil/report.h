@@ -12,6 +12,7 @@
 namespace hopfield::mil {
 
 /// What others printed for a data set, as fractions; found by the file's name ("elephant.csv.gz").
+/// The first is the paper's own. "recalled": from notes, not compared with its source again.
 struct PublishedAuc {
   std::string method, source;
   double auc = 0;

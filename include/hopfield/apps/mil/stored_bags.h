@@ -14,25 +14,31 @@
 namespace hopfield::mil {
 
 /// How alike two bags are, in [0, 1], 1 for a bag and itself:
-///   K(b, b') = exp(-mean D_mean - max D_max - min D_min + cosine (cos - 1)) * (set ? S : 1).
+///   K(b, b') = exp(-mean D_mean - max D_max - min D_min + cosine (cos - 1)
+///                  + code_cosine (code cos - 1)) * (set ? S : 1).
 ///
-/// D_mean  mean over columns and levels of |difference| of the bags' mean thermometer codes (the
-///         mean one-dimensional Wasserstein distance of the columns): association at beta = 0.
-/// D_max   the same of the largest rank of each column, as a z-score over the stored bags, cut at
+/// Instances are coded as ranks (sd 1 if uniform) or, with `z`, as z-scores cut at +-3: ranks see
+/// the order of values alone, z-scores the distances between them, too.
+/// D_mean  mean |difference| of the bags' mean codes: association at beta = 0. A rank's code is a
+///         thermometer of 8 levels (its mean: the column's distribution in the bag; D_mean: the
+///         mean one-dimensional Wasserstein distance of the columns), a z-score's itself.
+/// D_max   the same of the largest number of each column, as a z-score over the stored bags, cut at
 ///         +-4: association of each column with itself at beta -> infinity. D_min: the smallest.
 /// cos     1 - |x - x'|^2 / 2, x the pattern [2 (mean code - its mean over the stored bags), 0.35 z
-///         of the largest ranks] divided by its length: the cosine.
+///         of the largest numbers] divided by its length: the cosine.
+/// code cos  the same of [mean code, code of the largest rank], both with 4 levels, less their mean
+///         over the stored bags; for ranks only.
 /// S       instance set kernel: mean of exp(-2 d) over pairs of instances, d the mean |difference|
-///         of their ranks, divided by the geometric mean of its values of each bag with itself.
+///         of their numbers, divided by the geometric mean of its values of each bag with itself.
 /// Every factor is positive semidefinite, and so is K.
 struct BagSimilarity {
-  double mean = 0, max = 0, min = 0, cosine = 0;
-  bool set = false;
+  double mean = 0, max = 0, min = 0, cosine = 0, code_cosine = 0;
+  bool set = false, z = false;
 
   bool operator==(const BagSimilarity&) const = default;
 };
 
-/// "3 mean + 0.5 max", "cosine", "0.5 max, set": for people.
+/// "3 mean + 0.5 max", "cosine", "z: 0.5 max, set": for people.
 std::string similarity_text(const BagSimilarity& similarity);
 
 /// The similarities that a fit chooses from; the same for every data set.
@@ -49,9 +55,9 @@ std::vector<BagSimilarity> similarity_candidates();
 ///          squared error with its ridge; no seed, no epoch. The columns' ranks are fitted on the
 ///          stored bags.
 /// Choice   every candidate scores each stored bag as if it had not been stored (closed form,
-///          t_j - v_j / G_jj, G the inverse). A candidate weighs exp(-(best - AUC) / se), AUC that
-///          (macro AUC, R2: main_figure) of these scores, se the standard error of the best one;
-///          under 0.01 it is left out. The scores are divided by the sd of the left-out ones,
+///          t_j - v_j / G_jj, G the inverse). A candidate weighs exp(-2 (best - AUC) / se), AUC
+///          that (macro AUC, R2: main_figure) of these scores, se the standard error of the best
+///          one; under 0.01 it is left out. The scores are divided by the sd of the left-out ones,
 ///          averaged by weight, and turned into logits by a logistic fit to the left-out scores.
 ///          Numbers are averaged as they are.
 /// Bits     a fixed function of bags and labels; independent of threads and of other bags scored.
@@ -65,15 +71,22 @@ class StoredBags {
     std::vector<double> values;  ///< [stored bags, outputs], weight and calibration multiplied in
   };
 
-  /// All there is to save.
-  struct State {
-    InputCoder coder;           ///< kRank
-    std::vector<float> center;  ///< [K * levels], mean of `mean`
+  /// The stored bags in one code of their instances. Empty if no member asks for it; that of ranks
+  /// has its coder in any case.
+  struct Coded {
+    InputCoder coder;               ///< kRank or kClippedZ
+    std::vector<float> center;      ///< [K * levels], mean of `mean`
+    std::vector<float> max_center;  ///< [K * 4], mean code of the largest ranks; empty in `z`
     std::vector<float> max_shift, max_scale, min_shift, min_scale;  ///< [K]; scale 0: left out
     std::vector<float> mean;                                        ///< [stored bags, K * levels]
     std::vector<float> max, min;                                    ///< [stored bags, K], z-scores
-    std::vector<float> instances;       ///< [n, K] ranks; empty without `set`
+    std::vector<float> instances;       ///< [n, K] codes; empty without `set`
     std::vector<std::int64_t> offsets;  ///< [stored bags + 1]; empty likewise
+  };
+
+  /// All there is to save.
+  struct State {
+    Coded ranks, z;
     std::vector<Member> members;
     std::vector<double> intercept = {0.0};  ///< [outputs]
     std::vector<double> log_class_weights;  ///< [outputs] of several classes; else empty
@@ -91,7 +104,7 @@ class StoredBags {
   static StoredBags fit(const Bags& bags, std::span<const std::int64_t> which,
                         const std::function<void()>& poll = {}, const ClassWeights& weights = {});
 
-  std::int64_t num_features() const { return state_.coder.num_features(); }
+  std::int64_t num_features() const { return state_.ranks.coder.num_features(); }
   std::int64_t num_stored() const;  ///< bags
   std::int64_t num_values() const;  ///< of all members
   double left_out_auc() const { return state_.left_out_auc; }
