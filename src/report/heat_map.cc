@@ -78,7 +78,9 @@ class Drawing {
 
   std::string svg() {
     top_ = out_.header(map_.title, {}) + 6;
+    out_.raw("<g shape-rendering=\"crispEdges\">\n");  // no seams between neighbours
     squares();
+    out_.raw("</g>\n");
     out_.rect(kLeft, top_, width_, height_, "class=\"hf-axis\" fill=\"none\"");
     out_.text(kLeft + width_ / 2, top_ + height_ + 20,
               internal::shortened(map_.x_label + " " + range(map_.x), width_ + 40), Anchor::kMiddle,
@@ -141,10 +143,12 @@ class Drawing {
       out_.text(left, top + 14, "all " + general(largest_, 3), Anchor::kStart, "hf-tick");
       return;
     }
+    out_.raw("<g shape-rendering=\"crispEdges\">\n");
     for (int step = 0; step < kBarSteps; ++step) {
       const double value = largest_ - span * (step + 0.5) / kBarSteps;
       out_.rect(left, top + height * step / kBarSteps, kBarWidth, height / kBarSteps, tint(value));
     }
+    out_.raw("</g>\n");
     out_.rect(left, top, kBarWidth, height, "class=\"hf-axis\" fill=\"none\"");
     const auto tick = [&](double value) {
       out_.text(left + kBarWidth + 6, top + height * (largest_ - value) / span + 4.5,
