@@ -1,8 +1,10 @@
 // `hopfield mil`: bags of instances. Parses, calls hopfield::mil, prints.
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -12,15 +14,18 @@
 #include "cli/common.h"
 #include "cli/nouns.h"
 #include "hopfield/apps/mil/bags.h"
+#include "hopfield/apps/mil/bags_hdf5.h"
 #include "hopfield/apps/mil/cv.h"
+#include "hopfield/apps/mil/estimate.h"
+#include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/folds.h"
-#include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/options.h"
 #include "hopfield/apps/mil/report.h"
 #include "hopfield/apps/mil/saved_model.h"
 #include "hopfield/apps/mil/tables.h"
 #include "hopfield/base/os.h"
 #include "hopfield/report/format.h"
+#include "hopfield/report/heat_map.h"
 
 namespace hopfield::cli {
 namespace {
@@ -29,12 +34,14 @@ namespace {
 struct DataArguments {
   std::string path, offsets, labels;
   mil::CsvBagOptions csv;
-  std::string label_column, instance_column;
+  std::vector<std::string> coordinates;
+  std::string label_column, instance_column, target;
 
   std::vector<std::string> files() const {
     std::vector<std::string> out = {path};
     if (!offsets.empty()) out.push_back(offsets);
     if (!labels.empty()) out.push_back(labels);
+    if (!offsets.empty()) out.insert(out.end(), coordinates.begin(), coordinates.end());
     return out;
   }
 };
@@ -43,7 +50,7 @@ void add_data_arguments(CLI::App& command, DataArguments& data) {
   command
       .add_option("DATA", data.path,
                   "CSV or TSV (also .gz), one row an instance, rows grouped by bag; or .npy with "
-                  "the values [instances, features]")
+                  "the values [instances, features]; or .h5")
       ->required();
   const char* group = "Data";
   const auto add = [&](const char* name, std::string& value, const char* text) {
@@ -51,7 +58,7 @@ void add_data_arguments(CLI::App& command, DataArguments& data) {
   };
   add("--bag-column", data.csv.bag_column, "Column that names the bag")->capture_default_str();
   add("--label-column", data.label_column,
-      "Column with the bag's label, 0 or 1 (default: label, if there is one)");
+      "Column with the bag's label (default: label, if there is one)");
   add("--instance-column", data.instance_column,
       "Column that names the instance (default: instance_id, if there is one)");
   command
@@ -62,10 +69,25 @@ void add_data_arguments(CLI::App& command, DataArguments& data) {
   command.add_option("--ignore", data.csv.ignore, "Columns that are no features")
       ->delimiter(',')
       ->group(group);
+  command
+      .add_option("--coords", data.coordinates,
+                  "Two columns with an instance's place, which are no features; with .npy: a file "
+                  "[instances, 2]")
+      ->delimiter(',')
+      ->group(group);
   command.add_flag("--sort-bags", data.csv.sort_bags, "Gather bags whose rows are apart")
       ->group(group);
   add("--offsets", data.offsets, "NPY, [bags + 1]: where each bag begins in DATA.npy");
-  add("--labels", data.labels, "NPY, [bags]: labels 0 or 1");
+  add("--labels", data.labels, "NPY, [bags]: labels");
+}
+
+void add_target(CLI::App& command, DataArguments& data) {
+  command
+      .add_option(
+          "--target", data.target,
+          "What labels are: binary, classes or regression (default: 0 and 1 are binary, text "
+          "and up to 20 different whole numbers are classes, other numbers a regression)")
+      ->group("Data");
 }
 
 bool is_npy(const std::string& path) {
@@ -73,14 +95,28 @@ bool is_npy(const std::string& path) {
 }
 
 mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nullptr) {
+  mil::LabelOptions labels;
+  if (!data.target.empty()) labels.target = mil::parse_target(data.target);
+  if (model != nullptr) labels.scheme = model->scheme();
+  if (data.path.ends_with(".h5") || data.path.ends_with(".hdf5")) {
+    require(data.offsets.empty() && data.labels.empty() && data.coordinates.empty(), "mil",
+            "expected no --offsets, --labels and --coords beside an HDF5 file, got them");
+    return mil::read_hdf5_bags(data.path, labels);
+  }
   if (is_npy(data.path)) {
     require(!data.offsets.empty(), "--offsets",
             "expected the NPY file with the bags' offsets, got none");
-    return mil::read_npy_bags(data.path, data.offsets, data.labels);
+    mil::Bags bags = mil::read_npy_bags(data.path, data.offsets, data.labels, labels);
+    require(data.coordinates.size() <= 1, "--coords",
+            "expected one NPY file, got " + std::to_string(data.coordinates.size()) + " names");
+    if (!data.coordinates.empty()) mil::read_npy_coordinates(data.coordinates[0], bags);
+    return bags;
   }
   require(data.offsets.empty() && data.labels.empty(), "mil",
           "expected --offsets and --labels with a .npy file only, got " + data.path);
   mil::CsvBagOptions csv = data.csv;
+  csv.labels = labels;
+  csv.coordinates = data.coordinates;
   if (!data.label_column.empty()) csv.label_column = data.label_column;
   if (!data.instance_column.empty()) csv.instance_column = data.instance_column;
   // A model knows the names of its features; other columns of the table do not matter.
@@ -88,16 +124,33 @@ mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nu
   return mil::read_csv_bags(data.path, csv);
 }
 
+/// Bags to learn from; says what their labels were taken for, unless they are 0 and 1 or the user
+/// has said it.
+mil::Bags read_labelled_bags(const DataArguments& data) {
+  mil::Bags bags = read_bags(data);
+  if (data.target.empty() && bags.has_labels() && bags.scheme != mil::LabelScheme{}) {
+    note("labels are taken as " + mil::label_text(bags.scheme) + "; --target says otherwise");
+  }
+  return bags;
+}
+
 /// The network and its training, as text where the library wants an enumeration.
 struct ModelArguments {
   mil::ModelOptions model;
   mil::TrainOptions train;
   std::string pooling, scale;
+  std::vector<std::string> class_weights = {"none"};
 
   /// The options as given.
   void settle() {
     model.pooling = mil::parse_pooling(pooling);
     model.input_code = mil::parse_input_code(scale);
+    train.class_weights.balanced = class_weights == std::vector<std::string>{"balanced"};
+    if (!train.class_weights.balanced && class_weights != std::vector<std::string>{"none"}) {
+      for (const std::string& weight : class_weights) {
+        train.class_weights.weights.push_back(parse_number("--class-weights", weight));
+      }
+    }
     if (model.embedding == std::vector<std::int64_t>{0}) model.embedding.clear();
     mil::check_options(model);
     mil::check_options(train);
@@ -114,8 +167,7 @@ void add_network_options(CLI::App& command, ModelArguments& arguments) {
   };
   add("--model", arguments.pooling,
       "hopfield, attention, gated_attention, mean_max, mean, max, or stored-bags, which needs no "
-      "other "
-      "option");
+      "other option");
   add("--scale", arguments.scale, "Input code: none, z, zclip, rank or thermometer");
   add("--levels", model.levels, "Levels of the thermometer");
   add("--embedding", model.embedding, "Widths of the embedding layers; 0: none")->delimiter(',');
@@ -143,6 +195,9 @@ void add_training_options(CLI::App& command, ModelArguments& arguments) {
       "Epochs without a better smoothed validation AUC; 0: never stop early");
   add("--bag-dropout", train.bag_dropout, "Chance of an instance to be left out in a step");
   add("--members", train.members, "Networks whose scores are averaged");
+  add("--class-weights", arguments.class_weights,
+      "balanced, none, or one number a class in their order (numbers by value, then names)")
+      ->delimiter(',');
 }
 
 /// The command line as one would type it again.
@@ -191,6 +246,20 @@ mil::Control control_of(const Context& context, std::shared_ptr<Progress>& line,
   return control;
 }
 
+void add_estimate(CLI::App& command, bool& estimate) {
+  command.add_flag("--estimate", estimate,
+                   "Only say how long it would take and how much memory, after one epoch of each "
+                   "network on the first fold");
+}
+
+void print_estimate(const mil::Estimate& estimate) {
+  std::cout
+      << "estimate: at most about " << report::seconds(estimate.seconds) << " and "
+      << report::fixed(static_cast<double>(estimate.bytes) / (1 << 30), 2)
+      << " GiB beside the program's own memory; time from one epoch here and now, every epoch "
+         "counted; memory from sizes\n";
+}
+
 // ---------------------------------------------------------------- mil cv
 
 struct CvArguments {
@@ -200,6 +269,7 @@ struct CvArguments {
   std::vector<std::string> repetitions, baselines = {"mean_max", "attention", "gated_attention"};
   std::int64_t num_folds = 10, num_repetitions = 1;
   std::uint64_t seed = 0;
+  bool estimate = false;
 };
 
 std::vector<mil::Repetition> repetitions_of(const CvArguments& arguments, const mil::Bags& bags) {
@@ -214,7 +284,7 @@ std::vector<mil::Repetition> repetitions_of(const CvArguments& arguments, const 
   for (std::int64_t r = 0; r < arguments.num_repetitions; ++r) {
     std::string name = "own";
     name += std::to_string(r);
-    out.push_back(mil::stratified_folds(bags.labels, static_cast<int>(arguments.num_folds),
+    out.push_back(mil::stratified_folds(bags, static_cast<int>(arguments.num_folds),
                                         arguments.seed + static_cast<std::uint64_t>(r),
                                         std::move(name)));
   }
@@ -237,8 +307,12 @@ int run_cv(const Context& context, CvArguments& arguments, const std::string& co
   check_output(arguments.json, inputs);
   check_output(arguments.report, inputs);
 
-  const mil::Bags bags = read_bags(arguments.data);
+  const mil::Bags bags = read_labelled_bags(arguments.data);
   const std::vector<mil::Repetition> repetitions = repetitions_of(arguments, bags);
+  if (arguments.estimate) {
+    print_estimate(mil::estimate_cv(bags, repetitions, options));
+    return kOk;
+  }
   std::shared_ptr<Progress> line;
   const mil::CvResult result = mil::cross_validate(bags, repetitions, options,
                                                    control_of(context, line, "networks trained"));
@@ -261,6 +335,7 @@ void add_cv(CLI::App& noun, Context& context) {
       });
   *handle = &command;
   add_data_arguments(command, arguments->data);
+  add_target(command, arguments->data);
   command.add_option("--folds", arguments->folds,
                      "CSV with the bag column and one column a repetition: the bag's test fold");
   command
@@ -276,10 +351,10 @@ void add_cv(CLI::App& noun, Context& context) {
   command
       .add_option("--baselines", arguments->baselines,
                   "Compared on the same folds: mean_max, mean, max, attention, gated_attention, "
-                  "stored_bags, "
-                  "hopfield; or none")
+                  "stored_bags, hopfield; or none")
       ->delimiter(',')
       ->capture_default_str();
+  add_estimate(command, arguments->estimate);
   command.add_option("--json", arguments->json,
                      "Write the result as JSON; -: instead of the table");
   command.add_option("--report", arguments->report, "Write an HTML page with ROC curves");
@@ -295,7 +370,7 @@ struct FitArguments {
   ModelArguments model;
   mil::FitOptions options;
   std::string output, checkpoint;
-  bool force = false;
+  bool force = false, estimate = false;
   std::int64_t num_folds = 10;
 };
 
@@ -309,7 +384,11 @@ int run_fit(const Context& context, FitArguments& arguments) {
       arguments.checkpoint.empty() ? arguments.output + ".checkpoint" : arguments.checkpoint;
   check_new_output(arguments.output, arguments.data.files(), arguments.force);
   check_output(options.checkpoint_path, arguments.data.files());
-  const mil::Bags bags = read_bags(arguments.data);
+  const mil::Bags bags = read_labelled_bags(arguments.data);
+  if (arguments.estimate) {
+    print_estimate(mil::estimate_fit(bags, options));
+    return kOk;
+  }
   std::shared_ptr<Progress> line;
   const mil::FitResult result = mil::fit(bags, options, control_of(context, line, "epochs"));
   line.reset();
@@ -317,14 +396,14 @@ int run_fit(const Context& context, FitArguments& arguments) {
   std::error_code ignored;
   std::filesystem::remove(options.checkpoint_path, ignored);
   const mil::StoredBags* stored = result.model.stored_bags();
+  const std::string figure =
+      "; " + mil::main_title(bags.scheme.target) + " " + report::fixed(result.validation_auc, 3);
   std::cout << (stored != nullptr ? "stored " : "trained on ") << result.num_training << " bags";
   if (stored != nullptr) {
-    std::cout << "; AUC " << report::fixed(result.validation_auc, 3)
-              << ", each bag scored by the others\nsimilarities: " << stored->text();
+    std::cout << figure << ", each bag scored by the others\nsimilarities: " << stored->text();
   }
   if (result.num_validation > 0) {
-    std::cout << "; AUC " << report::fixed(result.validation_auc, 3) << " on "
-              << result.num_validation << " validation bags at epoch "
+    std::cout << figure << " on " << result.num_validation << " validation bags at epoch "
               << report::general(result.best_epoch) << ", which was kept";
   }
   std::cout << "\nsaved " << arguments.output << " (" << result.model.num_parameters()
@@ -340,6 +419,7 @@ void add_fit(CLI::App& noun, Context& context) {
                   {"hopfield mil fit examples/mil.csv -o mil-model.safetensors --seed 1"},
                   [&context, arguments] { return run_fit(context, *arguments); });
   add_data_arguments(command, arguments->data);
+  add_target(command, arguments->data);
   command.add_option("-o,--output", arguments->output, "The model, a safetensors file")->required();
   command.add_option("--seed", arguments->options.seed, "Of weights, order and validation bags")
       ->capture_default_str();
@@ -351,6 +431,7 @@ void add_fit(CLI::App& noun, Context& context) {
   command.add_option("--checkpoint", arguments->checkpoint,
                      "Where an interrupted run leaves its state (default: OUTPUT.checkpoint)");
   add_force(command, arguments->force);
+  add_estimate(command, arguments->estimate);
   command.add_flag("--resume", arguments->options.resume, "Go on from the checkpoint");
   add_network_options(command, arguments->model);
   add_training_options(command, arguments->model);
@@ -361,7 +442,7 @@ void add_fit(CLI::App& noun, Context& context) {
 struct UseArguments {
   std::string model;
   DataArguments data;
-  std::string output = "-", json;
+  std::string output = "-", json, class_name, heat_maps;
   std::vector<std::string> bags;
   std::int64_t top = 3;
 };
@@ -374,8 +455,13 @@ int run_predict(const UseArguments& arguments) {
   const mil::SavedModel model = mil::SavedModel::load(arguments.model);
   const mil::Bags bags = read_bags(arguments.data, &model);
   const std::vector<double> scores = model.predict(bags);
-  if (arguments.json != "-") write_text(arguments.output, mil::predictions_csv(bags, scores));
-  if (!arguments.json.empty()) write_text(arguments.json, mil::predictions_json(bags, scores));
+  const mil::LabelScheme& scheme = model.scheme();
+  if (arguments.json != "-") {
+    write_text(arguments.output, mil::predictions_csv(bags, scores, scheme));
+  }
+  if (!arguments.json.empty()) {
+    write_text(arguments.json, mil::predictions_json(bags, scores, scheme));
+  }
   return kOk;
 }
 
@@ -406,6 +492,44 @@ mil::Bags chosen_bags(const mil::Bags& bags, const std::vector<std::string>& nam
   return mil::select_bags(bags, which);
 }
 
+/// The score to explain; -1: of several classes the greatest.
+std::int64_t chosen_output(const mil::LabelScheme& scheme, const std::string& class_name) {
+  if (class_name.empty()) return -1;
+  require(scheme.target == mil::Target::kClasses, "--class",
+          "expected a model of three or more classes, got one of " + mil::label_text(scheme));
+  const auto found =
+      std::find(scheme.class_names.begin(), scheme.class_names.end(), mil::label_name(class_name));
+  require(found != scheme.class_names.end(), "--class",
+          "expected one of " + mil::label_text(scheme) + ", got '" + class_name + "'");
+  return found - scheme.class_names.begin();
+}
+
+/// BAG.svg for each bag; what a file name should not have becomes '_', and equal names get a
+/// number.
+void write_heat_maps(const std::string& folder, const mil::Bags& bags,
+                     const std::vector<mil::BagExplanation>& explanations,
+                     const mil::LabelScheme& scheme) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    fail(ErrorCode::kIo, "--heat-maps",
+         "expected a folder to write to, got " + folder + ": " + error.message());
+  }
+  std::map<std::string, int> taken;
+  for (std::size_t b = 0; b < explanations.size(); ++b) {
+    std::string name = bags.bag_ids[b];
+    for (char& c : name) {
+      const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+      if (!plain) c = '_';
+    }
+    const int before = taken[name]++;
+    if (before > 0) name += "." + std::to_string(before + 1);
+    atomic_write_file(folder + "/" + name + ".svg",
+                      report::standalone_svg(mil::explanation_map(
+                          bags, static_cast<std::int64_t>(b), explanations[b], scheme)));
+  }
+}
+
 int run_explain(const UseArguments& arguments) {
   std::vector<std::string> inputs = arguments.data.files();
   inputs.push_back(arguments.model);
@@ -413,24 +537,37 @@ int run_explain(const UseArguments& arguments) {
   check_output(arguments.json, inputs);
   const mil::SavedModel model = mil::SavedModel::load(arguments.model);
   const mil::Bags bags = chosen_bags(read_bags(arguments.data, &model), arguments.bags);
-  const std::vector<mil::BagExplanation> explanations = model.explain(bags);
+  require(arguments.heat_maps.empty() || !bags.coordinates.empty(), "--heat-maps",
+          "expected --coords with the places of the instances, got none");
+  const mil::LabelScheme& scheme = model.scheme();
+  const std::vector<mil::BagExplanation> explanations =
+      model.explain(bags, chosen_output(scheme, arguments.class_name));
   const std::vector<std::string> names = model.weight_names();
   if (!arguments.output.empty()) {
-    write_text(arguments.output, mil::explanations_csv(bags, explanations, names, arguments.top));
+    write_text(arguments.output,
+               mil::explanations_csv(bags, explanations, names, arguments.top, scheme));
   }
   if (!arguments.json.empty()) {
-    write_text(arguments.json, mil::explanations_json(bags, explanations, names, arguments.top));
+    write_text(arguments.json,
+               mil::explanations_json(bags, explanations, names, arguments.top, scheme));
+  }
+  if (!arguments.heat_maps.empty()) {
+    write_heat_maps(arguments.heat_maps, bags, explanations, scheme);
   }
   if (arguments.output != "-" && arguments.json != "-") {
     std::cout
-        << mil::explanations_text(bags, explanations, arguments.top)
-        << (model.stored_bags() != nullptr
-                ? "\neffect: score less the score of the bag without the instance; weight: size of "
-                  "the effect as a share of all; "
+        << mil::explanations_text(bags, explanations, arguments.top, scheme)
+        << (names.empty()
+                ? "\nweight: size of the effect as a share of all; "
                 : "\nweight: mean association of the instance with the pooling patterns of all "
                   "heads; ")
-        << "even share: 1 / bag size;\nalone: score of a bag that held only this instance. "
-           "Scores are logits, > 0 is positive.\n";
+        << "even share: 1 / bag size;\nalone: score of a bag that held only this instance; effect: "
+           "score less the score of the bag without it.\n"
+        << (scheme.target == mil::Target::kBinary
+                ? "Scores are logits, > 0 is " + scheme.class_names[1] + ".\n"
+            : scheme.target == mil::Target::kClasses
+                ? "Softmax over the scores of all classes gives their probabilities.\n"
+                : "Scores are estimates of the label.\n");
   }
   return kOk;
 }
@@ -448,6 +585,10 @@ void add_explain(CLI::App& noun, Context& context) {
   add_data_arguments(command, arguments->data);
   command.add_option("--bags", arguments->bags, "Only these bags, separated by commas")
       ->delimiter(',');
+  command.add_option("--heat-maps", arguments->heat_maps,
+                     "Folder for one picture (SVG) a bag: effects at the places of --coords");
+  command.add_option("--class", arguments->class_name,
+                     "Of several classes: explain its score, not that of the predicted class");
   add_whole_number(command, "--top", arguments->top, "Instances a bag to show; 0: all", 0);
   command.add_option("-o,--output", arguments->output,
                      "CSV with one row an instance and a column a head; -: instead of the table");

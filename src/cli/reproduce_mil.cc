@@ -254,7 +254,10 @@ class Protocol {
     for (mil::FoldResult& fold : result.folds) {
       fold.seconds = seconds * jobs / repetition.num_folds;
     }
-    mil::summarise(model, unit.set->bags.num_bags());
+    mil::summarise(model, unit.set->bags.scheme, unit.set->bags.num_bags());
+    // These scores are no logits: 0 parts no classes.
+    for (auto* part : {&model.figures, &result.figures}) part->clear();
+    for (auto* part : {&model.confusion, &result.confusion}) part->clear();
     return model;
   }
 
@@ -316,7 +319,9 @@ Finished run_units(const Protocol& protocol, const std::vector<Unit>& units, con
       const auto start = std::chrono::steady_clock::now();
       try {
         stop_if_cancelled(context);
-        json = {{"key", key}, {"result", mil::to_json(protocol.run(unit), /*times=*/true)}};
+        json = {
+            {"key", key},
+            {"result", mil::to_json(protocol.run(unit), unit.set->bags.scheme, /*times=*/true)}};
       } catch (const Error& error) {
         if (error.code() != ErrorCode::kCancelled) throw;
         fail(ErrorCode::kCancelled, kOp,
@@ -334,7 +339,8 @@ Finished run_units(const Protocol& protocol, const std::vector<Unit>& units, con
       ++seen[name].second;
     }
     finished.seconds += seconds;
-    finished.results.push_back(mil::model_result_from_json(json.at("result")));
+    finished.results.push_back(
+        mil::model_result_from_json(json.at("result"), unit.set->bags.scheme));
   }
   return finished;
 }
@@ -347,7 +353,8 @@ std::vector<MilSet> join(const std::vector<Unit>& units, std::vector<mil::ModelR
     auto set = std::find_if(sets.begin(), sets.end(),
                             [&](const MilSet& one) { return one.name == kind.name; });
     if (set == sets.end()) {
-      sets.push_back({kind.name, kind.goal, units[i].set->bags.num_bags(), {}, {}});
+      sets.push_back(
+          {kind.name, kind.goal, units[i].set->bags.scheme, units[i].set->bags.num_bags(), {}, {}});
       set = std::prev(sets.end());
     }
     auto model =
@@ -360,9 +367,12 @@ std::vector<MilSet> join(const std::vector<Unit>& units, std::vector<mil::ModelR
     }
   }
   for (MilSet& set : sets) {
-    for (mil::ModelResult& model : set.models) mil::summarise(model, set.num_bags);
+    for (mil::ModelResult& model : set.models) {
+      mil::summarise(model, set.scheme, set.num_bags);
+    }
     for (std::size_t m = 1; m < set.models.size(); ++m) {
-      set.comparisons.push_back(mil::compare(set.models.front(), set.models[m], set.num_bags));
+      set.comparisons.push_back(
+          mil::compare(set.models.front(), set.models[m], set.scheme, set.num_bags));
     }
   }
   return sets;

@@ -19,6 +19,7 @@ namespace hopfield::cli {
 struct MilSet {
   std::string name;
   double goal = 0;  ///< AUC that stored bags are to reach over five repetitions
+  mil::LabelScheme scheme;
   std::int64_t num_bags = 0;
   std::vector<mil::ModelResult> models;
   std::vector<mil::Comparison> comparisons;  ///< of models[1], ...

@@ -123,7 +123,7 @@ double auc_standard_error(std::span<const double> scores, std::span<const int> l
   return std::sqrt(squares) / static_cast<double>(scores.size());
 }
 
-double auc_half_interval(std::span<const double> influence) {
+double interval_half_width(std::span<const double> influence) {
   double squares = 0;
   for (const double x : influence) squares += x * x;
   constexpr double kNormal975 = 1.959963984540054;  // the normal distribution's 97.5 % quantile
@@ -131,7 +131,7 @@ double auc_half_interval(std::span<const double> influence) {
 }
 
 Interval auc_interval(double auc, std::span<const double> influence) {
-  const double half = auc_half_interval(influence);
+  const double half = interval_half_width(influence);
   return {std::max(0.0, auc - half), std::min(1.0, auc + half)};
 }
 

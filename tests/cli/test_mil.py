@@ -80,7 +80,7 @@ class MilTest(ProgramTest):
 class Cv(MilTest):
     def test_prints_a_table_and_writes_json_and_a_page(self):
         result = self.cv("--folds", "folds.csv", "--json", "r.json", "--report", "r.html")
-        for word in ("HopfieldPooling", "gated attention", "Wilcoxon", "24 bags (12 positive)", "r0", "r1"):
+        for word in ("HopfieldPooling", "gated attention", "Wilcoxon", "24 bags (12 positive)", "r0", "r1", "Brier", "ECE"):
             self.assertIn(word, result.stdout)
         document = json.loads((self.folder / "r.json").read_text())
         for key in ("auc_mean", "auc_sd", "repetitions", "baselines", "comparisons", "seed", "settings",
@@ -97,7 +97,13 @@ class Cv(MilTest):
             self.assertEqual(sorted(bag for fold in repetition["folds"] for bag in fold["bags"]),
                              list(range(24)))
         self.assertIn("--folds folds.csv", document["command"])
+        calibration = document["calibration"]
+        self.assertEqual(sum(entry["count"] for entry in calibration["bins"]), 24)  # the first repetition
+        error = sum(entry["count"] / 24 * abs(entry["observed"] - entry["mean_probability"])
+                    for entry in calibration["bins"])
+        self.assertAlmostEqual(calibration["ece"], error, places=12)
         page = (self.folder / "r.html").read_text()
+        self.assertIn("Reliability", page)
         self.assertTrue(page.startswith("<!DOCTYPE html>"))
         self.assertIn("<svg", page)
         self.assertIn("hopfield mil cv d.csv", page)
@@ -218,7 +224,7 @@ class Mistakes(MilTest):
         self.change(2, 4, "")
         refuse(3, r"line 3, column 'y'")
         self.change(2, 2, "3")
-        refuse(3, r"line 3, column 'label'.*0 or 1")
+        refuse(3, r"line 3, column 'label'.*whole bag")
         self.change(2, 2, "1")
         refuse(3, r"line 3, column 'label'.*whole bag")
         self.change(2, 0, "b5")
@@ -355,6 +361,172 @@ class FitPredictExplain(MilTest):
                 self.assertLessEqual(len(line), 100, line)
             for example in self.examples_of("mil", command):
                 self.expect(0, *example)
+
+
+    def test_models_of_format_version_1_still_load(self):
+        # Written by hopfield at commit 8458885: mil fit examples/mil.csv -o model_v1.safetensors
+        # --embedding 4 --heads 2 --head-size 2 --beta 0,1 --hidden 0 --levels 2 --epochs 3 --seed 1
+        self.write("m.safetensors", (pathlib.Path(__file__).parent / "mil_model_v1.safetensors").read_bytes())
+        metadata, _ = read_safetensors(self.folder / "m.safetensors")
+        self.assertEqual(metadata["version"], "1")
+        scores = self.predict(data=str(ROOT / "examples" / "mil.csv"))
+        for bag, score in [("b001", -0.05038255825638771), ("b002", -0.3701661229133606),
+                           ("b003", -0.2234489619731903), ("b004", -0.3348660469055176)]:
+            self.assertAlmostEqual(scores[bag], score, places=6)  # f32 sums, other instruction sets
+
+
+class OtherLabels(MilTest):
+    def setUp(self):
+        super().setUp()
+        self.classes = [self.rows[0]]
+        self.numbers = [self.rows[0]]
+        for row in self.rows[1:]:
+            bag = int(row[0][1:])
+            shift = 4 if row[1] == "1" else 0
+            x = [round(float(cell) + (shift if f == bag % 3 else 0), 3) for f, cell in enumerate(row[3:])]
+            cells = [str(value) for value in x]
+            self.classes.append(row[:2] + [("ant", "bee", "cat")[bag % 3]] + cells)
+            self.numbers.append(row[:2] + [str(bag + 0.5)] + cells)
+        self.write("classes.csv", csv_text(self.classes))
+        self.write("numbers.csv", csv_text(self.numbers))
+
+    def test_classes_are_found_and_used_in_all_commands(self):
+        result = self.cv("--num-folds", "3", "--json", "r.json", "--report", "r.html", "--baselines", "stored_bags",
+                         data="classes.csv", error=r"labels are taken as 3 classes: ant, bee, cat;.*--target")
+        for text in ("macro AUC", "balanced accuracy", "predicted bee"):
+            self.assertIn(text, result.stdout)
+        document = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual((document["target"], document["classes"]), ("classes", ["ant", "bee", "cat"]))
+        self.assertEqual(sum(document["confusion"]), 24)
+        for model in ("hopfield", "stored-bags"):
+            self.expect(0, "mil", "fit", "classes.csv", "-o", "m.safetensors", "--model", model, "--force",
+                        "--num-folds", "3", "--epochs", "4", *QUICK, "--class-weights", "balanced",
+                        "--target", "classes")
+            text = self.expect(0, "mil", "predict", "m.safetensors", "classes.csv").stdout
+            for row in csv.DictReader(io.StringIO(text)):
+                scores = {name: float(row["score_" + name]) for name in ("ant", "bee", "cat")}
+                self.assertEqual(row["predicted"], max(scores, key=scores.get))
+                total = sum(math.exp(score) for score in scores.values())
+                self.assertAlmostEqual(float(row["probability"]), math.exp(scores[row["predicted"]]) / total, places=9)
+            text = self.expect(0, "mil", "explain", "m.safetensors", "classes.csv", "--class", "cat", "-o", "-").stdout
+            self.assertEqual({row["class"] for row in csv.DictReader(io.StringIO(text))}, {"cat"})
+        self.expect(2, "mil", "explain", "m.safetensors", "classes.csv", "--class", "dog", error=r"ant, bee, cat, got 'dog'")
+        self.expect(3, "mil", "predict", "m.safetensors", "numbers.csv", error=r"a label of the model")
+
+    def test_numbers_are_found_and_used_in_all_commands(self):
+        result = self.cv("--num-folds", "3", "--json", "r.json", "--report", "r.html", "--baselines", "stored_bags",
+                         data="numbers.csv", error=r"labels are taken as numbers")
+        for text in ("R2", "RMSE", "Spearman"):
+            self.assertIn(text, result.stdout)
+        document = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual(document["target"], "regression")
+        self.assertEqual(set(document["figures"]), {"rmse", "mae", "spearman"})
+        self.assertNotIn("auc_mean", document)
+        for model in ("hopfield", "stored-bags"):
+            self.expect(0, "mil", "fit", "numbers.csv", "-o", "m.safetensors", "--model", model, "--force",
+                        "--num-folds", "3", "--epochs", "4", *QUICK, "--target", "regression", output=r"R2")
+            text = self.expect(0, "mil", "predict", "m.safetensors", "numbers.csv").stdout
+            self.assertTrue(text.startswith("bag_id,score,label\n"))
+            for score in self.predict(data="numbers.csv").values():
+                self.assertTrue(-30 < score < 54, score)  # in the unit of the labels, 0.5 to 23.5
+        self.cv("--num-folds", "3", "--class-weights", "balanced", data="numbers.csv", status=2, error=r"regression")
+
+    def test_what_the_user_says_counts(self):
+        self.cv("--target", "binary", data="numbers.csv", status=3, error=r"line 2, column 'label'.*0 or 1.*'0\.5'")
+        self.cv("--target", "regression", data="classes.csv", status=3, error=r"line 2.*a number to estimate, got 'ant'")
+        result = self.cv("--num-folds", "3", "--target", "regression", "--baselines", "none", data="d.csv")
+        self.assertIn("R2", result.stdout)
+        self.assertEqual(result.stderr, "")
+        self.cv("--class-weights", "1,2", "--num-folds", "3", data="classes.csv", status=2, error=r"3 classes, got 2")
+        self.cv("--class-weights", "1,x", data="classes.csv", status=2, error=r"--class-weights")
+
+
+class Estimates(MilTest):
+    def test_estimates_say_time_and_memory_and_write_nothing(self):
+        before = self.names()
+        wanted = r"^estimate: at most about [\d.]+ \S+.* and 0\.\d\d GiB .*\n$"
+        for model in ("hopfield", "stored-bags"):
+            self.cv("--num-folds", "3", "--model", model, "--estimate", "--json", "r.json", output=wanted)
+            self.expect(0, "mil", "fit", "d.csv", "-o", "e.safetensors", "--num-folds", "4", "--model", model,
+                        "--estimate", output=wanted)
+        self.assertEqual(self.names(), before)
+        self.cv("--estimate", "--num-folds", "20", status=3, error=r"bags of each class")
+
+
+class Places(MilTest):
+    def test_coordinates_are_no_features_and_make_heat_maps(self):
+        rows = [self.rows[0] + ["px", "py"]]
+        rows += [row + [str(512 * (i % 7)), str(256 * (i // 7))] for i, row in enumerate(self.rows[1:])]
+        rows = [[row[0].replace("b3", "b/3")] + row[1:] for row in rows]
+        self.write("places.csv", csv_text(rows))
+        self.fit()
+        plain = (self.folder / "m.safetensors").read_bytes()
+        self.fit("--coords", "px,py", "--force", data="places.csv")
+        _, tensors = read_safetensors(self.folder / "m.safetensors")
+        self.write("plain.safetensors", plain)
+        self.assertEqual(tensors, read_safetensors(self.folder / "plain.safetensors")[1])
+        for bags in (["--bags", "b/3,b4"], []):
+            self.expect(0, "mil", "explain", "m.safetensors", "places.csv", "--coords", "px,py", "-o", "e.csv",
+                        "--top", "0", "--heat-maps", "maps", "--json", "e.json", *bags)
+            if bags:
+                self.assertEqual(sorted(os.listdir(self.folder / "maps")), ["b4.svg", "b_3.svg"])
+        self.assertEqual(len(os.listdir(self.folder / "maps")), 24)
+        self.assertIn("b/3, score", (self.folder / "maps" / "b_3.svg").read_text())
+        table = list(csv.DictReader(io.StringIO((self.folder / "e.csv").read_text())))
+        places = {(row[0], row[1]): (float(row[6]), float(row[7])) for row in rows[1:]}
+        for row in table:
+            self.assertEqual((float(row["px"]), float(row["py"])), places[row["bag_id"], row["instance_id"]])
+        self.assertEqual(len(table), len(rows) - 1)
+        first = json.loads((self.folder / "e.json").read_text())["bags"][3]
+        self.assertEqual(first["bag_id"], "b/3")
+        self.assertEqual(tuple(first["instances"][0]["coordinates"]),
+                         places["b/3", first["instances"][0]["instance_id"]])
+
+    def test_coordinates_of_npy_files_and_mistakes(self):
+        self.fit()
+        values = [float(cell) for row in self.rows[1:] for cell in row[3:]]
+        n = len(self.rows) - 1
+        self.write_npy("v.npy", values, [n, 3])
+        self.write_npy("o.npy", [0, n], [2], "<i8")
+        self.write_npy("c.npy", list(range(2 * n)), [n, 2])
+        explain = ["mil", "explain", "m.safetensors", "v.npy", "--offsets", "o.npy", "--heat-maps", "maps", "-o", "-"]
+        text = self.expect(0, *explain, "--coords", "c.npy").stdout
+        self.assertTrue(text.startswith("bag_id,instance_id,x,y,rank"))
+        self.assertEqual(os.listdir(self.folder / "maps"), ["1.svg"])
+        self.expect(2, *explain, error=r"--coords")
+        self.write_npy("c.npy", list(range(n)), [n, 1])
+        self.expect(3, *explain, "--coords", "c.npy", error=r"coordinates of shape")
+        self.expect(2, "mil", "explain", "m.safetensors", "d.csv", "--coords", "x", error=r"two columns")
+
+
+class Hdf5(MilTest):
+    def test_what_is_no_hdf5_file_is_refused_with_or_without_the_library(self):
+        self.write("v.h5", "not at all")
+        result = self.run_program("mil", "cv", "v.h5")
+        self.assertRegex(result.stderr, r"expected an HDF5 file|build with HDF5.*libhdf5-dev")
+        self.assertEqual(result.returncode, 3 if "expected an HDF5 file" in result.stderr else 1)
+        self.expect(2, "mil", "cv", "v.h5", "--offsets", "o.npy", error=r"--offsets")
+
+
+    def test_hdf5_gives_the_same_as_csv(self):
+        # The rows of toy_rows(), written with h5py 3.16 by create_dataset: features f4 (gzip), offsets i8, labels i8,
+        # coords f8 (instance number, 0).
+        self.write("toy.h5", (pathlib.Path(__file__).parent / "mil_toy.h5").read_bytes())
+        options = ["--num-folds", "3", "--json", "-", "--baselines", "none"]
+        result = self.run_program("mil", "cv", "toy.h5", *QUICK, "--epochs", "4", *options)
+        if "build with HDF5" in result.stderr:
+            self.skipTest("built without HDF5")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        hdf5, text = without_times(result.stdout), without_times(self.cv(*options).stdout)
+        hdf5.pop("data"), text.pop("data")
+        self.assertEqual(hdf5, text)
+        self.expect(0, "mil", "fit", "toy.h5", "-o", "m.safetensors", "--num-folds", "4", *QUICK, "--epochs", "4")
+        rows = self.expect(0, "mil", "explain", "m.safetensors", "toy.h5", "-o", "-", "--top", "1").stdout
+        self.assertTrue(rows.startswith("bag_id,instance_id,x,y,rank"))
+        data = (self.folder / "toy.h5").read_bytes()
+        for length in range(0, len(data), 997):
+            self.write("cut.h5", data[:length])
+            self.expect(3, "mil", "predict", "m.safetensors", "cut.h5", error=r"cut\.h5")
 
 
 class Interrupts(MilTest):

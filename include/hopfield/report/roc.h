@@ -28,10 +28,9 @@ struct Interval {
 /// its influence in its own fold (LeDell, Petersen, van der Laan 2015), averaged over repetitions.
 /// It is too narrow for an AUC near 1 and for few cases.
 Interval auc_interval(double auc, std::span<const double> influence);
-
 /// Half of it, before it is cut: also for the difference of two AUCs, of whose influences
-/// `influence` is the difference.
-double auc_half_interval(std::span<const double> influence);
+/// `influence` is the difference, and for other means of cases.
+double interval_half_width(std::span<const double> influence);
 
 }  // namespace hopfield::report
 

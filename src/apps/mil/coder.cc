@@ -92,11 +92,19 @@ InputCoder InputCoder::fit(const Bags& bags, std::span<const std::int64_t> train
   }
   if (code == InputCode::kThermometer) {
     coder.shift_.assign(coder.kept_.size() * static_cast<std::size_t>(levels), 0.0f);
-    const Bags training = select_bags(bags, training_bags);
-    const std::vector<float> coded = coder.apply(training.values);
+    const auto d = static_cast<std::size_t>(bags.num_features);
     std::vector<double> sums(coder.shift_.size(), 0.0);
-    for (std::size_t i = 0; i < coded.size(); ++i) sums[i % sums.size()] += coded[i];
-    const auto rows = static_cast<double>(training.num_instances());
+    std::vector<float> coded(sums.size());
+    double rows = 0;
+    for (const std::int64_t bag : training_bags) {
+      const auto first = bags.offsets[static_cast<std::size_t>(bag)];
+      const auto end = bags.offsets[static_cast<std::size_t>(bag) + 1];
+      rows += static_cast<double>(end - first);
+      for (std::int64_t row = first; row < end; ++row) {
+        coder.apply(std::span(bags.values).subspan(static_cast<std::size_t>(row) * d, d), coded);
+        for (std::size_t i = 0; i < coded.size(); ++i) sums[i] += coded[i];
+      }
+    }
     for (std::size_t i = 0; i < sums.size(); ++i) {
       // `apply` scaled what it coded with a shift of 0.
       coder.shift_[i] = static_cast<float>(sums[i] / rows / kThermometerScale);
@@ -125,12 +133,21 @@ float InputCoder::rank(std::size_t column, float value) const {
 
 std::vector<float> InputCoder::apply(std::span<const float> values) const {
   const auto d = static_cast<std::size_t>(num_features_);
+  std::vector<float> out(d == 0 ? 0 : values.size() / d * static_cast<std::size_t>(num_coded()));
+  apply(values, out);
+  return out;
+}
+
+void InputCoder::apply(std::span<const float> values, std::span<float> out) const {
+  const auto d = static_cast<std::size_t>(num_features_);
   require(d > 0 && values.size() % d == 0, "input code",
           "expected rows of " + std::to_string(d) + " features, got " +
               std::to_string(values.size()) + " numbers");
   const std::size_t rows = values.size() / d;
   const auto levels = static_cast<std::size_t>(levels_);
-  std::vector<float> out(rows * kept_.size() * levels);
+  require(out.size() == rows * kept_.size() * levels, "input code",
+          "expected room for " + std::to_string(rows) + " coded rows, got that of " +
+              std::to_string(out.size()) + " numbers");
   float* to = out.data();
   for (std::size_t row = 0; row < rows; ++row) {
     for (std::size_t j = 0; j < kept_.size(); ++j) {
@@ -159,7 +176,6 @@ std::vector<float> InputCoder::apply(std::span<const float> values) const {
       }
     }
   }
-  return out;
 }
 
 InputCoder::State InputCoder::state() const {

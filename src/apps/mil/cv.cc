@@ -16,7 +16,6 @@
 #include "apps/mil/random.h"
 #include "apps/mil/trainer.h"
 #include "hopfield/apps/mil/coder.h"
-#include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/stored_bags.h"
 #include "hopfield/base/error.h"
 #include "hopfield/base/executor.h"
@@ -37,6 +36,10 @@ double seconds_since(Clock::time_point start) {
 ModelOptions with_pooling(ModelOptions options, Pooling pooling) {
   options.pooling = pooling;
   return options;
+}
+
+Outcomes outcomes_of(const LabelScheme& scheme, const FoldResult& fold) {
+  return {&scheme, fold.scores, fold.labels, fold.numbers};
 }
 
 /// One fold of one repetition, all models.
@@ -65,14 +68,16 @@ class FoldTask {
     result.fold = fold_;
     result.test_bags = test_;
     for (const std::int64_t bag : test_) {
-      result.labels.push_back(bags_.labels[static_cast<std::size_t>(bag)]);
+      const auto b = static_cast<std::size_t>(bag);
+      if (!bags_.labels.empty()) result.labels.push_back(bags_.labels[b]);
+      if (!bags_.numbers.empty()) result.numbers.push_back(bags_.numbers[b]);
     }
     if (model.pooling == Pooling::kStoredBags) {
       store(result, num_parameters, stop);
     } else {
       train(model, result, num_parameters, stop);
     }
-    result.auc = roc_auc(result.scores, result.labels);
+    result.auc = main_figure(outcomes_of(bags_.scheme, result));
     result.seconds = seconds_since(start);
     return result;
   }
@@ -83,7 +88,7 @@ class FoldTask {
     std::vector<std::int64_t> stored = training_;
     stored.insert(stored.end(), validation_.begin(), validation_.end());
     std::sort(stored.begin(), stored.end());
-    const StoredBags model = StoredBags::fit(bags_, stored, stop);
+    const StoredBags model = StoredBags::fit(bags_, stored, stop, options_.train.class_weights);
     result.scores = model.scores(bags_, test_);
     result.validation_auc = model.left_out_auc();
     result.chosen = model.text();
@@ -93,7 +98,7 @@ class FoldTask {
   template <class Stop>
   void train(const ModelOptions& model, FoldResult& result, std::int64_t& num_parameters,
              const Stop& stop) const {
-    result.scores.assign(test_.size(), 0.0);
+    result.scores.assign(test_.size() * static_cast<std::size_t>(bags_.scheme.num_outputs()), 0.0);
     const std::uint64_t seed =
         mix_seed(mix_seed(mix_seed(options_.seed, repetition_.name), pooling_name(model.pooling)),
                  static_cast<std::uint64_t>(fold_));
@@ -122,28 +127,41 @@ class FoldTask {
   CodedBags coded_;
 };
 
-void summarise(RepetitionResult& repetition) {
-  std::vector<double> aucs, validation, scores;
-  std::vector<int> labels;
+/// Scores and truth of all folds, one after another.
+FoldResult all_folds(const RepetitionResult& repetition) {
+  FoldResult all;
+  for (const FoldResult& fold : repetition.folds) {
+    all.scores.insert(all.scores.end(), fold.scores.begin(), fold.scores.end());
+    all.labels.insert(all.labels.end(), fold.labels.begin(), fold.labels.end());
+    all.numbers.insert(all.numbers.end(), fold.numbers.begin(), fold.numbers.end());
+  }
+  return all;
+}
+
+void summarise(RepetitionResult& repetition, const LabelScheme& scheme) {
+  std::vector<double> aucs, validation;
   for (const FoldResult& fold : repetition.folds) {
     aucs.push_back(fold.auc);
     validation.push_back(fold.validation_auc);
-    scores.insert(scores.end(), fold.scores.begin(), fold.scores.end());
-    labels.insert(labels.end(), fold.labels.begin(), fold.labels.end());
   }
   repetition.auc = mean(aucs);
   repetition.validation_auc = mean(validation);
-  repetition.auc_pooled = roc_auc(scores, labels);
+  const FoldResult all = all_folds(repetition);
+  const Outcomes outcomes = outcomes_of(scheme, all);
+  repetition.auc_pooled = main_figure(outcomes);
+  repetition.figures = other_figures(outcomes);
+  if (scheme.target != Target::kRegression) repetition.confusion = confusion_matrix(outcomes);
 }
 
 /// Each bag's influence on the mean AUC of the folds, averaged over the repetitions.
-std::vector<double> bag_influence(const ModelResult& model, std::int64_t num_bags) {
+std::vector<double> bag_influence(const ModelResult& model, const LabelScheme& scheme,
+                                  std::int64_t num_bags) {
   std::vector<double> influence(static_cast<std::size_t>(num_bags), 0.0);
   const auto repetitions = static_cast<double>(model.repetitions.size());
   for (const RepetitionResult& repetition : model.repetitions) {
     const auto folds = static_cast<double>(repetition.folds.size());
     for (const FoldResult& fold : repetition.folds) {
-      const std::vector<double> own = auc_influence(fold.scores, fold.labels);
+      const std::vector<double> own = main_influence(outcomes_of(scheme, fold));
       // A fold counts as one of `folds`, whatever its size.
       const double factor =
           static_cast<double>(num_bags) / (folds * static_cast<double>(own.size()) * repetitions);
@@ -153,6 +171,22 @@ std::vector<double> bag_influence(const ModelResult& model, std::int64_t num_bag
     }
   }
   return influence;
+}
+
+/// Adds what a repetition contributes to the model's means and sums.
+void add_figures(const RepetitionResult& repetition, ModelResult& model) {
+  if (model.figures.empty()) {
+    model.figures = repetition.figures;
+    for (Figure& figure : model.figures) figure.value = 0;
+    model.confusion.assign(repetition.confusion.size(), 0);
+  }
+  const auto repetitions = static_cast<double>(model.repetitions.size());
+  for (std::size_t f = 0; f < model.figures.size(); ++f) {
+    model.figures[f].value += repetition.figures[f].value / repetitions;
+  }
+  for (std::size_t c = 0; c < model.confusion.size(); ++c) {
+    model.confusion[c] += repetition.confusion[c];
+  }
 }
 
 std::vector<double> fold_aucs(const ModelResult& model) {
@@ -180,42 +214,54 @@ void describe_data(const Bags& bags, CvResult& result) {
   result.num_bags = bags.num_bags();
   result.num_instances = bags.num_instances();
   result.num_features = bags.num_features;
-  for (const int label : bags.labels) result.num_positive += label;
+  result.scheme = bags.scheme;
+  result.bags_of_class.resize(bags.scheme.class_names.size());
+  for (const int label : bags.labels) ++result.bags_of_class[static_cast<std::size_t>(label)];
+  if (bags.scheme.target == Target::kBinary) result.num_positive = result.bags_of_class[1];
   result.versions = {{"hopfield", version()}, {"torch", TORCH_VERSION}};
 }
 
 }  // namespace
 
-void summarise(ModelResult& model, std::int64_t num_bags) {
+Calibration cv_calibration(const ModelResult& model, const LabelScheme& scheme) {
+  const FoldResult all = all_folds(model.repetitions.front());
+  return calibration_of(outcomes_of(scheme, all));
+}
+
+void summarise(ModelResult& model, const LabelScheme& scheme, std::int64_t num_bags) {
   std::vector<double> aucs, validation;
   model.seconds = 0;
+  model.figures.clear();
+  model.confusion.clear();
   for (RepetitionResult& repetition : model.repetitions) {
-    summarise(repetition);
+    summarise(repetition, scheme);
+    add_figures(repetition, model);
     aucs.push_back(repetition.auc);
     validation.push_back(repetition.validation_auc);
     for (const FoldResult& fold : repetition.folds) model.seconds += fold.seconds;
   }
   model.auc_mean = mean(aucs);
   model.auc_sd = sample_sd(aucs);
-  model.auc_interval = auc_interval(model.auc_mean, bag_influence(model, num_bags));
+  model.auc_interval =
+      main_interval(scheme.target, model.auc_mean, bag_influence(model, scheme, num_bags));
   model.validation_auc_mean = mean(validation);
 }
 
-Comparison compare(const ModelResult& model, const ModelResult& baseline, std::int64_t num_bags) {
+Comparison compare(const ModelResult& model, const ModelResult& baseline, const LabelScheme& scheme,
+                   std::int64_t num_bags) {
   const PairedTest test = paired_test(fold_aucs(model), fold_aucs(baseline));
-  std::vector<double> influence = bag_influence(model, num_bags);
-  const std::vector<double> other = bag_influence(baseline, num_bags);
+  std::vector<double> influence = bag_influence(model, scheme, num_bags);
+  const std::vector<double> other = bag_influence(baseline, scheme, num_bags);
   for (std::size_t b = 0; b < influence.size(); ++b) influence[b] -= other[b];
-  const double half = auc_half_interval(influence);
+  const double half = interval_half_width(influence);
   return {baseline.name, test.mean_difference,
           test.wins,     test.ties,
           test.losses,   test.wilcoxon_p,
           test.sign_p,   {test.mean_difference - half, test.mean_difference + half}};
 }
 
-CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
-                        const CvOptions& options, const Control& control) {
-  const Clock::time_point start = Clock::now();
+std::vector<ModelOptions> cv_models(const Bags& bags, const std::vector<Repetition>& repetitions,
+                                    const CvOptions& options) {
   check_options(options.model);
   check_options(options.train);
   check_bags(bags);
@@ -229,6 +275,19 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
   for (const Pooling pooling : options.baselines) {
     if (pooling != options.model.pooling) models.push_back(with_pooling(options.model, pooling));
   }
+  return models;
+}
+
+int cv_threads(const CvOptions& options) {
+  // More threads than the machine has would gain nothing.
+  const int most = default_executor().concurrency();
+  return options.num_threads == 0 ? most : std::min(options.num_threads, most);
+}
+
+CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
+                        const CvOptions& options, const Control& control) {
+  const Clock::time_point start = Clock::now();
+  const std::vector<ModelOptions> models = cv_models(bags, repetitions, options);
   const bool any_network = std::any_of(models.begin(), models.end(), [](const ModelOptions& model) {
     return model.pooling != Pooling::kStoredBags;
   });
@@ -276,23 +335,20 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
       throw;
     }
   };
-  // More threads than the machine has would gain nothing.
-  const int most = default_executor().concurrency();
-  const int num_threads = options.num_threads == 0 ? most : std::min(options.num_threads, most);
-  make_executor(num_threads)->run(static_cast<std::int64_t>(tasks.size()), run_task);
+  make_executor(cv_threads(options))->run(static_cast<std::int64_t>(tasks.size()), run_task);
 
   CvResult result;
   result.options = options;
   describe_data(bags, result);
   for (std::size_t m = 0; m < results.size(); ++m) {
-    summarise(results[m], bags.num_bags());
+    summarise(results[m], bags.scheme, bags.num_bags());
     results[m].num_parameters = num_parameters[m * tasks.size()];
   }
   result.model = std::move(results.front());
   result.baselines.assign(std::make_move_iterator(results.begin() + 1),
                           std::make_move_iterator(results.end()));
   for (const ModelResult& baseline : result.baselines) {
-    result.comparisons.push_back(compare(result.model, baseline, bags.num_bags()));
+    result.comparisons.push_back(compare(result.model, baseline, bags.scheme, bags.num_bags()));
   }
   result.seconds = seconds_since(start);
   return result;
@@ -323,7 +379,7 @@ ModelResult cross_validate_settings(const Bags& bags, const std::vector<Repetiti
       }
     }
   }
-  summarise(best, bags.num_bags());
+  summarise(best, bags.scheme, bags.num_bags());
   return best;
 }
 

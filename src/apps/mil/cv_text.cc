@@ -15,10 +15,11 @@ using report::Align;
 using report::fixed;
 
 report::Table model_table(const CvResult& result) {
+  const std::string figure = main_title(result.scheme.target);
   report::Table table({{"model"},
-                       {"AUC", Align::kRight},
+                       {figure, Align::kRight},
                        {"95 % interval", Align::kRight},
-                       {"validation AUC", Align::kRight},
+                       {"validation " + figure, Align::kRight},
                        {"difference", Align::kRight},
                        {"folds won / tied / lost", Align::kRight},
                        {"Wilcoxon p", Align::kRight},
@@ -83,6 +84,59 @@ report::Table repetition_table(const CvResult& result) {
   return table;
 }
 
+report::Table figure_table(const CvResult& result) {
+  std::vector<report::Column> columns = {{"model"}};
+  const bool classes = result.scheme.target != Target::kRegression;
+  for (const Figure& figure : result.model.figures)
+    columns.push_back({figure.title, Align::kRight});
+  if (classes) columns.insert(columns.end(), {{"Brier", Align::kRight}, {"ECE", Align::kRight}});
+  report::Table table(std::move(columns));
+  const auto row = [&](const ModelResult& model, bool strong) {
+    std::vector<std::string> cells = {model.title};
+    for (const Figure& figure : model.figures) {
+      cells.push_back(result.scheme.target == Target::kRegression ? report::general(figure.value)
+                                                                  : fixed(figure.value, 3));
+    }
+    if (classes) {
+      const Calibration calibration = cv_calibration(model, result.scheme);
+      cells.insert(cells.end(), {fixed(calibration.brier, 3), fixed(calibration.ece, 3)});
+    }
+    table.add_row(std::move(cells), strong);
+  };
+  row(result.model, true);
+  for (const ModelResult& baseline : result.baselines) row(baseline, false);
+  return table;
+}
+
+report::Table confusion_table(const CvResult& result) {
+  const std::vector<std::string>& names = result.scheme.class_names;
+  std::vector<report::Column> columns = {{"label"}};
+  for (const std::string& name : names) columns.push_back({"predicted " + name, Align::kRight});
+  report::Table table(std::move(columns));
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    std::vector<std::string> cells = {names[c]};
+    for (std::size_t p = 0; p < names.size(); ++p) {
+      cells.push_back(std::to_string(result.model.confusion[c * names.size() + p]));
+    }
+    table.add_row(std::move(cells));
+  }
+  return table;
+}
+
+std::string bags_text(const CvResult& result) {
+  std::string text = std::to_string(result.num_bags) + " bags";
+  if (result.scheme == LabelScheme{}) {
+    text += " (" + std::to_string(result.num_positive) + " positive)";
+  } else if (result.scheme.target != Target::kRegression) {
+    for (std::size_t c = 0; c < result.bags_of_class.size(); ++c) {
+      text += (c == 0 ? " (" : ", ") + std::to_string(result.bags_of_class[c]) + " " +
+              result.scheme.class_names[c];
+    }
+    text += ")";
+  }
+  return text;
+}
+
 std::string interval_cell(const ModelResult& model) {
   return fixed(model.auc_interval.low, 3) + " to " + fixed(model.auc_interval.high, 3);
 }
@@ -96,19 +150,30 @@ std::vector<std::string> comparison_cells(const Comparison* paired) {
 }
 
 std::string cv_text(const CvResult& result) {
-  std::string text = result.origin + ": " + std::to_string(result.num_bags) + " bags (" +
-                     std::to_string(result.num_positive) + " positive), " +
+  const std::string figure = main_title(result.scheme.target);
+  std::string text = result.origin + ": " + bags_text(result) + ", " +
                      std::to_string(result.num_instances) + " instances, " +
                      std::to_string(result.num_features) + " features; seed " +
                      std::to_string(result.options.seed) + "\n\n";
-  text += repetition_table(result).text() + "\n" + model_table(result).text();
+  text += repetition_table(result).text() + "\n" + model_table(result).text() + "\n" +
+          figure_table(result).text();
+  if (result.scheme.target != Target::kRegression) {
+    text += "\n" + result.model.title + ", test bags of all repetitions\n" +
+            confusion_table(result).text();
+  }
   text +=
-      "\nAUC of a repetition: mean over its folds; AUC: mean ± sd over the repetitions; "
-      "difference: "
-      "the model's\nAUC minus the baseline's, paired over all folds, with the folds won/tied/lost "
-      "and two-sided p values.\n"
-      "95 % interval: of the AUC on new bags, from the spread over the bags of this file.\n"
-      "validation AUC: at the epoch kept; of stored bags: of each training bag by the others.\n" +
+      "\n" + figure + " of a repetition: mean over its folds; " + figure +
+      ": mean ± sd over the repetitions; difference: the model's\n" + figure +
+      " minus the baseline's, paired over all folds, with the folds won/tied/lost and two-sided "
+      "p values.\n95 % interval: of the " +
+      figure + " on new bags, from the spread over the bags of this file.\nvalidation " + figure +
+      ": at the epoch kept; of stored bags: of each training bag by the others.\n" +
+      (result.scheme.target == Target::kRegression
+           ? "RMSE, MAE (unit of the labels), Spearman: of all test bags of a repetition, mean "
+             "over the repetitions.\n"
+           : "accuracy: of all test bags of a repetition, mean over the repetitions; balanced: "
+             "mean over the classes.\nBrier, ECE (10 bins of equal width): of the probabilities of "
+             "the first repetition's test bags.\n") +
       report::seconds(result.seconds) + " in all.\n";
   return text;
 }

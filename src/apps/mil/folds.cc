@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <numeric>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -76,15 +78,15 @@ FoldTable read_table(const std::string& path, const Bags& bags, const std::strin
 
 void check_labels_agree(const FoldTable& table, const std::string& path, const Bags& bags) {
   const auto column = std::find(table.columns.begin(), table.columns.end(), "label");
-  if (column == table.columns.end() || bags.labels.empty()) return;
+  if (column == table.columns.end() || !bags.has_labels()) return;
   const auto c = static_cast<std::size_t>(column - table.columns.begin());
   for (std::size_t b = 0; b < table.cells.size(); ++b) {
-    const std::optional<int> label = fold_number(table.cells[b][c]);
-    if (label && *label != bags.labels[b]) {
+    const std::string& label = table.cells[b][c];
+    const std::string expected = bags.label_text(static_cast<std::int64_t>(b));
+    if (!label.empty() && label_name(label) != expected) {
       fail(ErrorCode::kCorruptData, kReadFolds,
-           "expected the labels of " + bags.origin + " in " + path + ", got " +
-               std::to_string(*label) + " instead of " + std::to_string(bags.labels[b]) +
-               " for bag '" + bags.bag_ids[b] + "'");
+           "expected the labels of " + bags.origin + " in " + path + ", got " + label +
+               " instead of " + expected + " for bag '" + bags.bag_ids[b] + "'");
     }
   }
 }
@@ -174,15 +176,25 @@ std::vector<Repetition> read_folds(const std::string& path, const Bags& bags,
   return repetitions;
 }
 
-Repetition stratified_folds(std::span<const int> labels, int num_folds, std::uint64_t seed,
-                            std::string name) {
+namespace {
+
+void check_num_folds(int num_folds) {
   require(num_folds >= 3 && num_folds <= kMaxFolds, "folds",
           "expected at least 3 folds (one tests, one validates, the others train), got " +
               std::to_string(num_folds));
+}
+
+}  // namespace
+
+Repetition stratified_folds(std::span<const int> labels, int num_folds, std::uint64_t seed,
+                            std::string name) {
+  check_num_folds(num_folds);
   Repetition repetition{std::move(name), num_folds, std::vector<int>(labels.size())};
   Random random(mix_seed(seed, "folds"));
   std::size_t dealt = 0;  // dealing goes on where the other class ended, which balances the sizes
-  for (const int label : {1, 0}) {
+  const int largest =
+      labels.empty() ? 1 : std::max(1, *std::max_element(labels.begin(), labels.end()));
+  for (int label = largest; label >= 0; --label) {
     std::vector<std::size_t> members;
     for (std::size_t b = 0; b < labels.size(); ++b) {
       if (labels[b] == label) members.push_back(b);
@@ -201,6 +213,32 @@ Repetition stratified_folds(std::span<const int> labels, int num_folds, std::uin
   return repetition;
 }
 
+Repetition stratified_folds(const Bags& bags, int num_folds, std::uint64_t seed, std::string name) {
+  check_labels(bags);
+  if (bags.scheme.target != Target::kRegression) {
+    return stratified_folds(bags.labels, num_folds, seed, std::move(name));
+  }
+  check_num_folds(num_folds);
+  if (bags.numbers.size() < 2 * static_cast<std::size_t>(num_folds)) {
+    fail(ErrorCode::kCorruptData, "folds",
+         "expected at least two bags a fold, got " + std::to_string(bags.numbers.size()) + " for " +
+             std::to_string(num_folds) + " folds; ask for fewer folds");
+  }
+  std::vector<std::size_t> order(bags.numbers.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return bags.numbers[a] < bags.numbers[b]; });
+  Repetition repetition{std::move(name), num_folds, std::vector<int>(order.size())};
+  std::vector<int> folds(static_cast<std::size_t>(num_folds));
+  std::iota(folds.begin(), folds.end(), 0);
+  Random random(mix_seed(seed, "folds"));
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i % folds.size() == 0) random.shuffle(folds);
+    repetition.fold[order[i]] = folds[i % folds.size()];
+  }
+  return repetition;
+}
+
 void check_folds(const Repetition& repetition, const Bags& bags) {
   require(repetition.fold.size() == bags.bag_ids.size() && repetition.num_folds >= 3, "folds",
           "expected at least 3 folds of " + std::to_string(bags.bag_ids.size()) + " bags, got " +
@@ -208,21 +246,36 @@ void check_folds(const Repetition& repetition, const Bags& bags) {
               std::to_string(repetition.fold.size()));
   check_labels(bags);
   const auto num_folds = static_cast<std::size_t>(repetition.num_folds);
-  std::vector<std::size_t> counts[2];
-  for (auto& count : counts) count.resize(num_folds);
+  const bool regression = bags.scheme.target == Target::kRegression;
+  const auto num_classes = static_cast<std::size_t>(bags.scheme.num_classes());
+  std::vector<std::vector<std::size_t>> counts(num_folds, std::vector<std::size_t>(num_classes));
+  std::vector<std::set<double>> numbers(num_folds);
   for (std::size_t b = 0; b < repetition.fold.size(); ++b) {
     require(repetition.fold[b] >= 0 && repetition.fold[b] < repetition.num_folds, "folds",
             "expected fold numbers below " + std::to_string(repetition.num_folds) + ", got " +
                 std::to_string(repetition.fold[b]));
-    ++counts[bags.labels[b]][static_cast<std::size_t>(repetition.fold[b])];
+    const auto k = static_cast<std::size_t>(repetition.fold[b]);
+    if (regression) {
+      numbers[k].insert(bags.numbers[b]);
+    } else {
+      ++counts[k][static_cast<std::size_t>(bags.labels[b])];
+    }
   }
   for (std::size_t k = 0; k < num_folds; ++k) {
-    if (counts[0][k] == 0 || counts[1][k] == 0) {
+    const std::string place =
+        " in fold " + std::to_string(k) + " of '" + repetition.name + "', whose ";
+    if (regression && numbers[k].size() < 2) {
       fail(ErrorCode::kCorruptData, "folds",
-           "expected both classes in every fold, got " + std::to_string(counts[1][k]) +
-               " positive and " + std::to_string(counts[0][k]) + " negative bags in fold " +
-               std::to_string(k) + " of '" + repetition.name +
-               "', whose AUC is undefined; use fewer or stratified folds");
+           "expected bags with different labels in every fold, got " +
+               std::to_string(numbers[k].size()) + " label" + place +
+               "R2 is undefined; use fewer folds");
+    }
+    for (std::size_t c = 0; c < num_classes; ++c) {
+      if (counts[k][c] > 0) continue;
+      fail(ErrorCode::kCorruptData, "folds",
+           std::string("expected ") + (num_classes == 2 ? "both" : "all") +
+               " classes in every fold, got no bag with label " + bags.scheme.class_names[c] +
+               place + "AUC is undefined; use fewer or stratified folds");
     }
   }
 }

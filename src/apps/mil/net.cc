@@ -41,7 +41,9 @@ bool is_linear(Pooling pooling) {
   return pooling == Pooling::kMeanMax || pooling == Pooling::kMean || pooling == Pooling::kMax;
 }
 
-BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size) : options_(options) {
+BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size,
+                       std::int64_t num_outputs)
+    : options_(options) {
   std::int64_t width = input_size;
   if (!is_linear(options.pooling)) {
     for (std::size_t i = 0; i < options.embedding.size(); ++i) {
@@ -87,11 +89,12 @@ BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size) : o
     case Pooling::kStoredBags:
       HOPFIELD_CHECK(false);  // no network
   }
+  state_size_ = width;
   if (options.head_hidden > 0 && !is_linear(options.pooling)) {
     hidden_ = register_module("hidden", torch::nn::Linear(width, options.head_hidden));
     width = options.head_hidden;
   }
-  output_ = register_module("output", torch::nn::Linear(width, 1));
+  output_ = register_module("output", torch::nn::Linear(width, num_outputs));
 }
 
 void BagNetImpl::initialise(std::uint64_t seed) {
@@ -118,9 +121,9 @@ at::Tensor BagNetImpl::embed(const at::Tensor& values) {
   return out;
 }
 
-at::Tensor BagNetImpl::attention(const at::Tensor& embedded, const BagBatch& batch) {
-  at::Tensor key = at::tanh(attention_tanh_->forward(embedded));
-  if (attention_gate_) key = key * at::sigmoid(attention_gate_->forward(embedded));
+at::Tensor BagNetImpl::attention(const BagBatch& batch) {
+  at::Tensor key = at::tanh(attention_tanh_->forward(batch.values));
+  if (attention_gate_) key = key * at::sigmoid(attention_gate_->forward(batch.values));
   const at::Tensor scores = attention_score_->forward(key);
   const at::Tensor largest = bag_max(scores.detach(), batch).index_select(0, batch.bag_of);
   const at::Tensor weights = at::exp(scores - largest);
@@ -128,7 +131,7 @@ at::Tensor BagNetImpl::attention(const at::Tensor& embedded, const BagBatch& bat
 }
 
 at::Tensor BagNetImpl::pool(const BagBatch& batch) {
-  const at::Tensor embedded = embed(batch.values);
+  const at::Tensor& embedded = batch.values;
   switch (options_.pooling) {
     case Pooling::kHopfield:
       return hopfield_->forward_ragged(embedded, batch.offsets);
@@ -140,7 +143,7 @@ at::Tensor BagNetImpl::pool(const BagBatch& batch) {
       return bag_max(embedded, batch);
     case Pooling::kAttention:
     case Pooling::kGatedAttention:
-      return bag_sum(attention(embedded, batch) * embedded, batch);
+      return bag_sum(attention(batch) * embedded, batch);
     case Pooling::kStoredBags:
       break;  // refused by the constructor
   }
@@ -149,13 +152,30 @@ at::Tensor BagNetImpl::pool(const BagBatch& batch) {
 }
 
 at::Tensor BagNetImpl::forward(const BagBatch& batch, const at::Generator* dropout) {
-  at::Tensor state = pool(batch);
+  return forward_embedded({embed(batch.values), batch.offsets, batch.bag_of}, dropout);
+}
+
+at::Tensor BagNetImpl::forward_embedded(const BagBatch& embedded, const at::Generator* dropout) {
+  return head(pool(embedded), dropout);
+}
+
+at::Tensor BagNetImpl::forward_nothing() {
+  return head(at::zeros({1, state_size_}), nullptr);
+}
+
+at::Tensor BagNetImpl::head(at::Tensor state, const at::Generator* dropout) {
   if (hidden_) state = at::relu(hidden_->forward(state));
   if (dropout != nullptr && options_.head_dropout > 0) {
     const double keep = 1 - options_.head_dropout;
     state = state * at::empty_like(state).bernoulli_(keep, *dropout).div_(keep);
   }
-  return output_->forward(state).squeeze(1);
+  return output_->forward(state);
+}
+
+void BagNetImpl::scale_output(double shift, double scale) {
+  const at::NoGradGuard no_grad;
+  output_->weight.mul_(scale);
+  output_->bias.mul_(scale).add_(shift);
 }
 
 at::Tensor BagNetImpl::instance_weights(const BagBatch& batch) {
@@ -165,7 +185,7 @@ at::Tensor BagNetImpl::instance_weights(const BagBatch& batch) {
   if (options_.pooling == Pooling::kHopfield) {
     return hopfield_->instance_associations(embedded, batch.offsets);
   }
-  return attention(embedded, batch).unsqueeze(2);
+  return attention({embedded, batch.offsets, batch.bag_of}).unsqueeze(2);
 }
 
 std::int64_t BagNetImpl::num_parameters() const {

@@ -29,17 +29,29 @@ struct BagBatch {
 /// no hidden units.
 bool is_linear(Pooling pooling);
 
-/// Coded instances -> embedding -> pooling over each bag -> output head -> one logit a bag.
+/// Coded instances -> embedding -> pooling over each bag -> output head -> one number a bag
+/// and output.
 class BagNetImpl : public torch::nn::Module {
  public:
-  BagNetImpl(const ModelOptions& options, std::int64_t input_size);
+  BagNetImpl(const ModelOptions& options, std::int64_t input_size, std::int64_t num_outputs = 1);
 
   /// Draws all weights anew: N(0, 2 / fan-in) before a ReLU, N(0, 1 / fan-in) elsewhere, pooling
   /// patterns N(0, 1), biases 0. Same seed, same bits; torch's global generator is not read.
   void initialise(std::uint64_t seed);
 
-  /// Logits [B]. `dropout`: source of randomness in training, null to predict.
+  /// [B, num_outputs]. `dropout`: source of randomness in training, null to predict.
   at::Tensor forward(const BagBatch& batch, const at::Generator* dropout = nullptr);
+
+  /// The two halves of forward: instances [n, input_size] -> [n, width], of which bags can be put
+  /// together anew; and bags of such instances -> [B, num_outputs].
+  at::Tensor embed(const at::Tensor& values);
+  at::Tensor forward_embedded(const BagBatch& embedded, const at::Generator* dropout = nullptr);
+
+  /// [1, num_outputs] of a bag without instances: its state is 0.
+  at::Tensor forward_nothing();
+
+  /// From now on outputs are shift + scale * what they were.
+  void scale_output(double shift, double scale);
 
   /// How much each instance counts in its bag's states: [n, heads, quantity] of HopfieldPooling,
   /// [n, 1, 1] of attention; undefined for mean and maximum. No gradient.
@@ -48,11 +60,12 @@ class BagNetImpl : public torch::nn::Module {
   std::int64_t num_parameters() const;
 
  private:
-  at::Tensor embed(const at::Tensor& values);
-  at::Tensor attention(const at::Tensor& embedded, const BagBatch& batch);
-  at::Tensor pool(const BagBatch& batch);
+  at::Tensor attention(const BagBatch& embedded);
+  at::Tensor pool(const BagBatch& embedded);
+  at::Tensor head(at::Tensor state, const at::Generator* dropout);
 
   ModelOptions options_;
+  std::int64_t state_size_ = 0;
   std::vector<torch::nn::Linear> embedding_;
   nn::HopfieldPooling hopfield_{nullptr};
   torch::nn::Linear attention_tanh_{nullptr}, attention_gate_{nullptr}, attention_score_{nullptr};

@@ -19,6 +19,12 @@ constexpr std::array<std::pair<InputCode, std::string_view>, 5> kInputCodes = {{
     {InputCode::kThermometer, "thermometer"},
 }};
 
+constexpr std::array<std::pair<Target, std::string_view>, 3> kTargets = {{
+    {Target::kBinary, "binary"},
+    {Target::kClasses, "classes"},
+    {Target::kRegression, "regression"},
+}};
+
 constexpr std::array<std::pair<Pooling, std::string_view>, 7> kPoolings = {{
     {Pooling::kHopfield, "hopfield"},
     {Pooling::kMeanMax, "mean_max"},
@@ -79,6 +85,51 @@ Pooling parse_pooling(std::string_view name) {
   return value_of(kPoolings, spelled, "model");
 }
 
+std::string_view target_name(Target target) {
+  return name_of(kTargets, target);
+}
+Target parse_target(std::string_view name) {
+  return value_of(kTargets, name, "target");
+}
+
+std::int64_t LabelScheme::predicted(std::span<const double> scores) const {
+  if (target == Target::kBinary) return scores.front() > 0 ? 1 : 0;
+  return std::max_element(scores.begin(), scores.end()) - scores.begin();
+}
+
+std::vector<double> LabelScheme::probabilities(std::span<const double> scores) const {
+  if (target == Target::kBinary) {
+    const double p = 1 / (1 + std::exp(-scores.front()));
+    return {1 - p, p};
+  }
+  const double largest = *std::max_element(scores.begin(), scores.end());
+  std::vector<double> out;
+  double sum = 0;
+  for (const double score : scores) sum += out.emplace_back(std::exp(score - largest));
+  for (double& p : out) p /= sum;
+  return out;
+}
+
+std::vector<double> ClassWeights::of(const LabelScheme& scheme, std::span<const int> labels) const {
+  const auto num_classes = static_cast<std::size_t>(scheme.num_classes());
+  if (!balanced && weights.empty()) return std::vector<double>(num_classes, 1.0);
+  require(scheme.target != Target::kRegression, "class weights",
+          "expected classes to weigh, got a regression");
+  if (balanced) {
+    std::vector<double> out(num_classes, 0.0);
+    for (const int label : labels) out[static_cast<std::size_t>(label)] += 1;
+    for (double& weight : out) {
+      weight = static_cast<double>(labels.size()) /
+               (static_cast<double>(num_classes) * std::max(weight, 1.0));
+    }
+    return out;
+  }
+  require(weights.size() == num_classes, "class weights",
+          "expected one weight for each of " + std::to_string(num_classes) + " classes, got " +
+              std::to_string(weights.size()));
+  return weights;
+}
+
 std::vector<Pooling> default_baselines() {
   return {Pooling::kMeanMax, Pooling::kAttention, Pooling::kGatedAttention};
 }
@@ -116,6 +167,12 @@ void check_options(const TrainOptions& train) {
   require_range(train.patience, 0, 1 << 20, "patience");
   require_range(train.bag_dropout, 0.0, 0.99, "bag dropout");
   require_range(train.members, 1, 1000, "members");
+  require(!train.class_weights.balanced || train.class_weights.weights.empty(), "mil",
+          "expected balanced class weights or given ones, got both");
+  for (const double weight : train.class_weights.weights) {
+    require(std::isfinite(weight) && weight > 0, "mil",
+            "expected class weights > 0, got " + std::to_string(weight));
+  }
 }
 
 }  // namespace hopfield::mil

@@ -123,9 +123,14 @@ std::vector<std::pair<std::string, std::string>> settings(const CvResult& result
 
 report::BarPlot fold_plot(const CvResult& result) {
   report::BarPlot plot;
-  plot.title = "AUC of each test fold, " + result.model.repetitions.front().name;
+  const std::string figure = main_title(result.scheme.target);
+  plot.title = figure + " of each test fold, " + result.model.repetitions.front().name;
   plot.description = plot.title;
-  plot.value = {"AUC", report::Scale::kLinear, 0.0, 1.0};
+  plot.value = {figure, report::Scale::kLinear};
+  if (result.scheme.target != Target::kRegression) {
+    plot.value.min = 0.0;
+    plot.value.max = 1.0;
+  }
   report::BarPlot::Bars bars{result.model.title, {}, {}};
   for (const FoldResult& fold : result.model.repetitions.front().folds) {
     plot.categories.push_back("fold " + std::to_string(fold.fold));
@@ -166,7 +171,7 @@ report::Plot cv_roc_plot(const CvResult& result) {
 
 report::Table cv_auc_table(const CvResult& result) {
   report::Table table({{"model"},
-                       {"AUC", Align::kRight},
+                       {main_title(result.scheme.target), Align::kRight},
                        {"95 % interval", Align::kRight},
                        {"model minus it", Align::kRight},
                        {"folds won / tied / lost", Align::kRight},
@@ -195,26 +200,110 @@ report::Table cv_auc_table(const CvResult& result) {
   return table;
 }
 
+namespace {
+
+/// Estimate against label of every test bag of the first repetition.
+report::Plot estimate_plot(const CvResult& result) {
+  report::Plot plot;
+  plot.title = "Estimate and label, " + result.model.title;
+  plot.x.label = "label";
+  plot.y.label = "estimate";
+  report::Series points;
+  points.name = "test bags of " + result.model.repetitions.front().name;
+  points.mark = report::Mark::kPoints;
+  for (const FoldResult& fold : result.model.repetitions.front().folds) {
+    points.x.insert(points.x.end(), fold.numbers.begin(), fold.numbers.end());
+    points.y.insert(points.y.end(), fold.scores.begin(), fold.scores.end());
+  }
+  const auto [low, high] = std::minmax_element(points.x.begin(), points.x.end());
+  report::Series equal{.name = "equal", .x = {*low, *high}, .y = {*low, *high}};
+  equal.tone = report::Tone::kMuted;
+  plot.series = {std::move(points), std::move(equal)};
+  return plot;
+}
+
+/// Share that came true against what was said, with the diagonal of honesty.
+report::Plot calibration_plot(const CvResult& result, const Calibration& calibration) {
+  report::Plot plot;
+  plot.title = "Reliability, " + result.model.title;
+  plot.square = true;
+  plot.x = {"mean probability of the bin", report::Scale::kLinear, 0.0, 1.0};
+  plot.y = {"share that came true", report::Scale::kLinear, 0.0, 1.0};
+  report::Series points{.name = result.model.title, .x = {}, .y = {}};
+  points.mark = report::Mark::kPoints;
+  for (const CalibrationBin& bin : calibration.bins) {
+    points.x.push_back(bin.mean_probability);
+    points.y.push_back(bin.observed);
+    plot.series.push_back({.name = plot.series.empty() ? "95 % interval" : "",
+                           .x = {bin.mean_probability, bin.mean_probability},
+                           .y = {bin.interval.low, bin.interval.high},
+                           .tone = report::Tone::kMuted});
+  }
+  plot.series.push_back(std::move(points));
+  // In colour, for the intervals are grey and dashed already.
+  plot.series.push_back({.name = "said = came true", .x = {0, 1}, .y = {0, 1}});
+  return plot;
+}
+
+report::Table calibration_table(const Calibration& calibration) {
+  report::Table table({{"probability"},
+                       {"bags", Align::kRight},
+                       {"mean probability", Align::kRight},
+                       {"came true", Align::kRight},
+                       {"95 % interval", Align::kRight}});
+  for (const CalibrationBin& bin : calibration.bins) {
+    table.add_row({fixed(bin.low, 1) + " to " + fixed(bin.high, 1), std::to_string(bin.count),
+                   fixed(bin.mean_probability, 3), fixed(bin.observed, 3),
+                   fixed(bin.interval.low, 3) + " to " + fixed(bin.interval.high, 3)});
+  }
+  return table;
+}
+
+void add_calibration(report::Page& page, const CvResult& result) {
+  const Calibration calibration = cv_calibration(result.model, result.scheme);
+  page.plot(
+      calibration_plot(result, calibration),
+      std::string(result.scheme.target == Target::kBinary ? "Probability of the positive class"
+                                                          : "Probability of the predicted class") +
+          ", test bags of the first repetition, in bins of a tenth. Brier score " +
+          fixed(calibration.brier, 3) + ", expected calibration error " +
+          fixed(calibration.ece, 3) + " (" + std::to_string(kCalibrationBins) +
+          " bins of equal width).");
+  page.table(calibration_table(calibration), "The points of the plot; Wilson intervals.");
+}
+
+/// What a page shows first: ROC curves of two classes, estimates of a regression.
+void add_target_plot(report::Page& page, const CvResult& result) {
+  if (result.scheme.target == Target::kRegression) {
+    page.plot(estimate_plot(result), "Each bag is scored by the model of the fold that tests it.");
+  } else if (result.scheme.target == Target::kBinary) {
+    page.plot(
+        cv_roc_plot(result),
+        "Test bags of all folds and repetitions. Scores are ranked within their fold first, "
+        "since the scores of different folds share no scale; the AUCs named are means of fold "
+        "AUCs.");
+  }
+}
+
+}  // namespace
+
 void add_cv_report(report::Page& page, const CvResult& result, const std::string& command) {
   const std::vector<RepetitionResult>& repetitions = result.model.repetitions;
   const std::string folds = std::to_string(repetitions.front().folds.size());
   page.paragraph(
-      "Bags of instances from `" + file_stem(result.origin) +
-      "`: " + std::to_string(result.num_bags) + " bags (" + std::to_string(result.num_positive) +
-      " positive), " + std::to_string(result.num_instances) + " instances with " +
+      "Bags of instances from `" + file_stem(result.origin) + "`: " + bags_text(result) + ", " +
+      std::to_string(result.num_instances) + " instances with " +
       std::to_string(result.num_features) +
       " features. Only bags have labels. In turn one fold of bags is tested, the next one "
       "decides when a network's training stops, the others train; stored bags need no such fold "
       "and store it, too. The test fold decides nothing.");
-  page.tiles({{fixed(result.model.auc_mean, 3), "mean AUC, " + result.model.title,
+  const std::string figure = main_title(result.scheme.target);
+  page.tiles({{fixed(result.model.auc_mean, 3), "mean " + figure + ", " + result.model.title,
                folds + " folds, " + std::to_string(repetitions.size()) +
                    (repetitions.size() == 1 ? " repetition" : " repetitions")},
               {report::seconds(result.seconds), "for everything on this page",
                std::to_string(1 + result.baselines.size()) + " models, each fold"}});
-  page.plot(cv_roc_plot(result),
-            "Test bags of all folds and repetitions. Scores are ranked within their fold first, "
-            "since the scores of different folds share no scale; the AUCs named are means of fold "
-            "AUCs.");
+  add_target_plot(page, result);
   page.table(cv_auc_table(result),
              "Same folds, same input code, same training for all measured models. p: two-sided "
              "Wilcoxon test over paired folds, which share training bags; read it as a measure of "
@@ -223,7 +312,13 @@ void add_cv_report(report::Page& page, const CvResult& result, const std::string
                                  ? ""
                                  : " Below the line: printed by others, on folds of their own."));
   if (repetitions.size() > 1) {
-    page.table(repetition_table(result), "AUC of each repetition: mean over its folds.");
+    page.table(repetition_table(result), figure + " of each repetition: mean over its folds.");
+  }
+  page.table(figure_table(result), "Of all test bags of a repetition, mean over the repetitions.");
+  if (result.scheme.target != Target::kRegression) {
+    page.table(confusion_table(result),
+               result.model.title + ": test bags of all repetitions by label and prediction.");
+    add_calibration(page, result);
   }
   page.plot(fold_plot(result));
   page.facts(settings(result));

@@ -59,8 +59,9 @@ std::vector<double> inverse_columns(const std::vector<double>& lower, std::size_
 
 }  // namespace
 
-RidgeFit fit_ridge(std::span<const double> gram, std::span<const double> targets, double ridge) {
-  const std::size_t n = targets.size();
+RidgeFit fit_ridge(std::span<const double> gram, std::span<const double> targets, double ridge,
+                   std::size_t num_outputs) {
+  const std::size_t n = targets.size() / num_outputs;
   require(gram.size() == n * n, "fit_ridge",
           "expected " + std::to_string(n) + " x " + std::to_string(n) + " similarities, got " +
               std::to_string(gram.size()) + " numbers");
@@ -71,15 +72,19 @@ RidgeFit fit_ridge(std::span<const double> gram, std::span<const double> targets
               std::to_string(ridge) + ", got others");
   const std::vector<double> inverse = inverse_columns(lower, n);
   // z = L^-1 t, then v = L^-T z and G_jj = sum over i of (L^-1)_ij^2.
-  std::vector<double> z(n, 0.0);
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t i = j; i < n; ++i) z[i] += inverse[j * n + i] * targets[j];
-  }
-  RidgeFit fit{std::vector<double>(n), std::vector<double>(n)};
-  for (std::size_t j = 0; j < n; ++j) {
-    const double* column = inverse.data() + j * n + j;
-    fit.values[j] = dot(column, z.data() + j, n - j);
-    fit.left_out[j] = targets[j] - fit.values[j] / dot(column, column, n - j);
+  RidgeFit fit{std::vector<double>(targets.size()), std::vector<double>(targets.size())};
+  for (std::size_t output = 0; output < num_outputs; ++output) {
+    std::vector<double> z(n, 0.0);
+    for (std::size_t j = 0; j < n; ++j) {
+      const double target = targets[j * num_outputs + output];
+      for (std::size_t i = j; i < n; ++i) z[i] += inverse[j * n + i] * target;
+    }
+    for (std::size_t j = 0; j < n; ++j) {
+      const double* column = inverse.data() + j * n + j;
+      const std::size_t at = j * num_outputs + output;
+      fit.values[at] = dot(column, z.data() + j, n - j);
+      fit.left_out[at] = targets[at] - fit.values[at] / dot(column, column, n - j);
+    }
   }
   return fit;
 }

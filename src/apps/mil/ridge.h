@@ -1,6 +1,7 @@
 #ifndef HOPFIELD_APPS_MIL_RIDGE_H_
 #define HOPFIELD_APPS_MIL_RIDGE_H_
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -8,14 +9,15 @@ namespace hopfield::mil {
 
 /// Values of stored patterns, and what the others would have said about each.
 struct RidgeFit {
-  std::vector<double> values;    ///< v = (K + ridge I)^-1 t
-  std::vector<double> left_out;  ///< score of pattern j by values fitted without it
+  std::vector<double> values;    ///< [n, outputs] v = (K + ridge I)^-1 t
+  std::vector<double> left_out;  ///< [n, outputs] score of pattern j by values fitted without it
 };
 
 /// Solves for the values exactly, by Cholesky. `gram` [n, n] symmetric, positive semidefinite;
-/// `targets` [n]; ridge > 0. With G = (K + ridge I)^-1 the left-out score is t_j - v_j / G_jj.
-/// Errors: kInvalidArgument if the sizes differ or K + ridge I is not positive definite.
-RidgeFit fit_ridge(std::span<const double> gram, std::span<const double> targets, double ridge);
+/// `targets` [n, num_outputs]; ridge > 0. With G = (K + ridge I)^-1 the left-out score is t_j - v_j
+/// / G_jj. Errors: kInvalidArgument if the sizes differ or K + ridge I is not positive definite.
+RidgeFit fit_ridge(std::span<const double> gram, std::span<const double> targets, double ridge,
+                   std::size_t num_outputs = 1);
 
 /// P(label 1) = 1 / (1 + exp(-(slope score + intercept))).
 struct Logistic {

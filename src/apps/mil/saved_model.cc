@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "apps/mil/cv_parts.h"
 #include "apps/mil/explanation.h"
 #include "apps/mil/json.h"
 #include "apps/mil/random.h"
@@ -36,7 +37,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kModelFormat = "hopfield.mil-model";
 constexpr const char* kCheckpointFormat = "hopfield.mil-checkpoint";
-constexpr const char* kFormatVersion = "1";
+constexpr const char* kFormatVersion = "2";
+constexpr const char* kOldFormatVersion = "1";  // two classes, 0 and 1
 constexpr const char* kHeaderChecksum = "crc32.header";
 
 // ---------------------------------------------------------------- tensors to and from files
@@ -115,7 +117,8 @@ Json read_description(const store::SafetensorsFile& file, const std::string& for
     }
   };
   expect(find("format") == format, "the format " + format, find("format"));
-  expect(find("version") == kFormatVersion, std::string("version ") + kFormatVersion,
+  expect(find("version") == kFormatVersion || find("version") == kOldFormatVersion,
+         std::string("version ") + kOldFormatVersion + " or " + kFormatVersion,
          find("version") + "; use the program that wrote it, or a newer one");
   expect(
       metadata.contains(kHeaderChecksum) && store::header_checksum_matches(file, kHeaderChecksum),
@@ -191,6 +194,7 @@ std::string data_checksum(const Bags& bags) {
   std::uint32_t crc = store::crc32(std::as_bytes(std::span(bags.values)));
   crc = store::crc32(std::as_bytes(std::span(bags.offsets)), crc);
   crc = store::crc32(std::as_bytes(std::span(bags.labels)), crc);
+  crc = store::crc32(std::as_bytes(std::span(bags.numbers)), crc);
   return store::crc32_text(crc);
 }
 
@@ -200,6 +204,7 @@ struct SavedModel::State {
   ModelOptions options;
   TrainOptions train;
   std::uint64_t seed = 0;
+  LabelScheme scheme;
   std::vector<std::string> feature_names;
   std::string origin;
   InputCoder coder;
@@ -215,18 +220,9 @@ struct SavedModel::State {
             "expected bags with " + std::to_string(coder.num_features()) +
                 " features, as the model was trained on, got " + std::to_string(bags.num_features) +
                 " in " + bags.origin);
-    return code_bags(bags, coder);
-  }
-
-  std::vector<double> scores(const CodedBags& coded, std::span<const std::int64_t> which) const {
-    std::vector<double> out(which.size(), 0.0);
-    for (BagNet& net : members) {
-      const std::vector<double> scored = score_bags(net, coded, which);
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        out[i] += scored[i] / static_cast<double>(members.size());
-      }
-    }
-    return out;
+    CodedBags coded = code_bags(bags, coder);
+    coded.scheme = scheme;
+    return coded;
   }
 };
 
@@ -247,6 +243,10 @@ const std::vector<std::string>& SavedModel::feature_names() const {
 }
 const std::string& SavedModel::origin() const {
   return state_->origin;
+}
+
+const LabelScheme& SavedModel::scheme() const {
+  return state_->scheme;
 }
 
 const StoredBags* SavedModel::stored_bags() const {
@@ -272,6 +272,7 @@ void SavedModel::save(const std::string& path) const {
   Json description = {{"model", to_json(state_->options)},
                       {"train", to_json(state_->train)},
                       {"seed", state_->seed},
+                      {"labels", to_json(state_->scheme)},
                       {"num_features", num_features()},
                       {"feature_names", state_->feature_names},
                       {"trained_on", state_->origin}};
@@ -287,12 +288,17 @@ SavedModel SavedModel::load(const std::string& path) {
     state->options = model_options_from_json(json.at("model"));
     state->train = train_options_from_json(json.at("train"));
     state->seed = json.at("seed").get<std::uint64_t>();
+    if (file.metadata().at("version") != kOldFormatVersion) {
+      state->scheme = label_scheme_from_json(json.at("labels"));
+    }
     state->feature_names = json.at("feature_names").get<std::vector<std::string>>();
     state->origin = json.at("trained_on").get<std::string>();
     InputCoder coder =
         read_coder(file, state->options, json.at("num_features").get<std::int64_t>());
     if (state->options.pooling == Pooling::kStoredBags) {
       state->stored = read_stored_bags(file, json.at("stored_bags"), std::move(coder));
+      require(state->stored->num_outputs() == state->scheme.num_outputs(), "load model",
+              "expected values for every class, got others");
     } else {
       state->coder = std::move(coder);
     }
@@ -307,7 +313,7 @@ SavedModel SavedModel::load(const std::string& path) {
   const at::NoGradGuard no_grad;
   const std::int64_t num_networks = state->stored ? 0 : state->train.members;
   for (std::int64_t m = 0; m < num_networks; ++m) {
-    BagNet net(state->options, state->coder.num_coded());
+    BagNet net(state->options, state->coder.num_coded(), state->scheme.num_outputs());
     for (auto& parameter : net->named_parameters()) {
       const store::TensorEntry& entry =
           file.at(member_prefix(static_cast<std::size_t>(m)) + parameter.key());
@@ -329,11 +335,11 @@ SavedModel SavedModel::load(const std::string& path) {
 std::vector<double> SavedModel::predict(const Bags& bags) const {
   if (state_->stored) return state_->stored->scores(bags, all_bags(bags.num_bags()));
   const SingleThreaded single_threaded;
-  return state_->scores(state_->code(bags, "predict"), all_bags(bags.num_bags()));
+  return mean_scores(state_->members, state_->code(bags, "predict"), all_bags(bags.num_bags()));
 }
 
 std::vector<std::string> SavedModel::weight_names() const {
-  if (state_->stored) return {};
+  if (state_->stored || is_linear(state_->options.pooling)) return {};
   const bool heads = state_->options.pooling == Pooling::kHopfield;
   std::vector<std::string> names;
   for (std::int64_t h = 0; h < (heads ? state_->options.num_heads : 1); ++h) {
@@ -345,59 +351,45 @@ std::vector<std::string> SavedModel::weight_names() const {
   return names;
 }
 
-std::vector<BagExplanation> SavedModel::explain(const Bags& bags) const {
-  if (state_->stored) return explain_stored(*state_->stored, bags);
-  if (is_linear(state_->options.pooling)) {
-    fail(ErrorCode::kUnsupported, "explain",
-         "expected a model that weighs instances, got " +
-             std::string(pooling_name(state_->options.pooling)) +
-             "; train --model hopfield, attention, gated_attention or stored-bags");
-  }
+std::vector<BagExplanation> SavedModel::explain(const Bags& bags, std::int64_t output) const {
+  const std::int64_t outputs = scheme().num_outputs();
+  require(
+      output >= -1 && output < outputs, "explain",
+      "expected an output below " + std::to_string(outputs) + ", got " + std::to_string(output));
+  if (state_->stored) return explain_stored(*state_->stored, bags, output);
   const SingleThreaded single_threaded;
-  const CodedBags coded = state_->code(bags, "explain");
-  // Each instance as a bag of its own.
-  CodedBags instances{coded.values, all_bags(bags.num_instances() + 1), {}};
-  const std::vector<double> alone = state_->scores(instances, all_bags(bags.num_instances()));
-  const std::vector<double> scores = state_->scores(coded, all_bags(bags.num_bags()));
-  const std::size_t num_weights = weight_names().size();
-  std::vector<BagExplanation> out(scores.size());
-  for (std::int64_t bag = 0; bag < bags.num_bags(); ++bag) {
-    BagExplanation& explanation = out[static_cast<std::size_t>(bag)];
-    const auto size = static_cast<std::size_t>(bags.bag_size(bag));
-    explanation.score = scores[static_cast<std::size_t>(bag)];
-    explanation.weights.assign(size * num_weights, 0.0);
-    explanation.mean_weight.assign(size, 0.0);
-    const BagBatch batch = make_batch(coded, std::span(&bag, 1));
-    for (BagNet& net : state_->members) {
-      const at::Tensor weights = net->instance_weights(batch).to(at::kDouble).contiguous();
-      const double* data = weights.const_data_ptr<double>();
-      for (std::size_t i = 0; i < explanation.weights.size(); ++i) {
-        explanation.weights[i] += data[i] / static_cast<double>(state_->members.size());
-      }
-    }
-    for (std::size_t i = 0; i < explanation.weights.size(); ++i) {
-      explanation.mean_weight[i / num_weights] +=
-          explanation.weights[i] / static_cast<double>(num_weights);
-    }
-    const auto begin = static_cast<std::ptrdiff_t>(bags.offsets[static_cast<std::size_t>(bag)]);
-    explanation.alone.assign(alone.begin() + begin,
-                             alone.begin() + begin + static_cast<std::ptrdiff_t>(size));
-    set_order(explanation);
-  }
-  return out;
+  return explain_networks(state_->members, state_->code(bags, "explain"), weight_names().size(),
+                          output);
 }
 
 // ---------------------------------------------------------------- training a model to keep
+
+FitSplit fit_split(const Bags& bags, const FitOptions& options) {
+  check_options(options.model);
+  check_options(options.train);
+  check_bags(bags);
+  check_labels(bags);
+  require(options.num_folds == 0 || options.num_folds >= 3, "mil fit",
+          "expected 0 or at least 3 folds, got " + std::to_string(options.num_folds));
+  if (options.num_folds == 0 || options.model.pooling == Pooling::kStoredBags) {
+    check_variety(bags, "mil fit");
+    return {all_bags(bags.num_bags()), {}};
+  }
+  const Repetition repetition = stratified_folds(bags, options.num_folds, options.seed, "fit");
+  FitSplit split{{}, repetition.test_bags(0)};
+  for (std::size_t b = 0; b < repetition.fold.size(); ++b) {
+    if (repetition.fold[b] != 0) split.training.push_back(static_cast<std::int64_t>(b));
+  }
+  return split;
+}
 
 /// One call of `fit`.
 class Fitter {
  public:
   Fitter(const Bags& bags, const FitOptions& options) : bags_(bags), options_(options) {
-    check_options(options.model);
-    check_options(options.train);
-    check_bags(bags);
-    check_labels(bags);
-    split();
+    FitSplit split = fit_split(bags, options);
+    training_ = std::move(split.training);
+    validation_ = std::move(split.validation);
     coder_ = InputCoder::fit(bags, training_, options.model.input_code, options.model.levels);
     coded_ = code_bags(bags, coder_);
     for (std::int64_t m = 0; m < options.train.members; ++m) {
@@ -418,7 +410,8 @@ class Fitter {
       }
     };
     auto state = new_state(bags, options);
-    state->stored = StoredBags::fit(bags, all_bags(bags.num_bags()), poll);
+    state->stored =
+        StoredBags::fit(bags, all_bags(bags.num_bags()), poll, options.train.class_weights);
     FitResult result;
     result.num_training = bags.num_bags();
     result.validation_auc = state->stored->left_out_auc();
@@ -457,30 +450,12 @@ class Fitter {
   }
 
  private:
-  void split() {
-    if (options_.num_folds == 0) {
-      training_ = all_bags(bags_.num_bags());
-      int positive = 0;
-      for (const int label : bags_.labels) positive += label;
-      if (positive == 0 || positive == static_cast<int>(bags_.labels.size())) {
-        fail(ErrorCode::kCorruptData, "mil fit",
-             "expected bags of both classes in " + bags_.origin + ", got one class");
-      }
-      return;
-    }
-    const Repetition repetition =
-        stratified_folds(bags_.labels, options_.num_folds, options_.seed, "fit");
-    validation_ = repetition.test_bags(0);
-    for (std::size_t b = 0; b < repetition.fold.size(); ++b) {
-      if (repetition.fold[b] != 0) training_.push_back(static_cast<std::int64_t>(b));
-    }
-  }
-
   static std::shared_ptr<SavedModel::State> new_state(const Bags& bags, const FitOptions& options) {
     auto state = std::make_shared<SavedModel::State>();
     state->options = options.model;
     state->train = options.train;
     state->seed = options.seed;
+    state->scheme = bags.scheme;
     state->feature_names = bags.feature_names;
     state->origin = bags.origin;
     return state;
@@ -560,8 +535,6 @@ class Fitter {
 
 FitResult fit(const Bags& bags, const FitOptions& options, const Control& control) {
   const SingleThreaded single_threaded;
-  require(options.num_folds == 0 || options.num_folds >= 3, "mil fit",
-          "expected 0 or at least 3 folds, got " + std::to_string(options.num_folds));
   require(!options.resume || !options.checkpoint_path.empty(), "mil fit",
           "expected the checkpoint to resume from, got no path");
   if (options.model.pooling == Pooling::kStoredBags) return Fitter::store(bags, options, control);

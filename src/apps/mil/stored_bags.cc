@@ -9,6 +9,7 @@
 
 #include "apps/mil/bag_pattern.h"
 #include "apps/mil/ridge.h"
+#include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/metrics.h"
 #include "hopfield/base/error.h"
 #include "hopfield/report/format.h"
@@ -40,10 +41,8 @@ struct CodedRows {
   }
 };
 
-CodedRows code_rows(const Bags& bags, std::span<const std::int64_t> which,
-                    const InputCoder& coder) {
-  const Bags chosen = select_bags(bags, which);
-  return {coder.apply(chosen.values), chosen.offsets, static_cast<std::size_t>(coder.num_coded())};
+CodedRows code_rows(const Bags& bags, const InputCoder& coder) {
+  return {coder.apply(bags.values), bags.offsets, static_cast<std::size_t>(coder.num_coded())};
 }
 
 /// Everything a similarity between two stored bags can weigh: [n, n].
@@ -86,51 +85,93 @@ class DistanceTable {
   std::vector<BagDistances> distances_;
 };
 
-/// Labels as +-1, less their mean.
-std::vector<double> centred_targets(std::span<const int> labels) {
-  double sum = 0;
-  for (const int label : labels) sum += 2 * label - 1;
-  std::vector<double> out;
-  for (const int label : labels) {
-    out.push_back(2 * label - 1 - sum / static_cast<double>(labels.size()));
+/// What is known of the stored bags.
+struct StoredLabels {
+  const LabelScheme& scheme;
+  std::vector<int> labels;
+  std::vector<double> numbers;
+
+  std::size_t num_outputs() const { return static_cast<std::size_t>(scheme.num_outputs()); }
+  std::size_t num_bags() const { return labels.size() + numbers.size(); }
+  bool regression() const { return scheme.target == Target::kRegression; }
+  /// Whether bag j is of the class that this output stands for.
+  std::vector<int> members(std::size_t output) const {
+    if (scheme.target == Target::kBinary) return labels;
+    std::vector<int> out;
+    for (const int label : labels) out.push_back(label == static_cast<int>(output) ? 1 : 0);
+    return out;
+  }
+  Outcomes outcomes(std::span<const double> scores) const {
+    return {&scheme, scores, labels, numbers};
+  }
+};
+
+/// [bags, outputs] class members as +-1, or numbers; and their means.
+struct Targets {
+  std::vector<double> values, means;
+};
+
+Targets targets_of(const StoredLabels& known) {
+  const std::size_t outputs = known.num_outputs(), n = known.num_bags();
+  Targets out{std::vector<double>(n * outputs), std::vector<double>(outputs)};
+  for (std::size_t c = 0; c < outputs; ++c) {
+    std::vector<double> column = known.numbers;
+    if (!known.regression()) {
+      for (const int member : known.members(c)) column.push_back(2 * member - 1);
+    }
+    out.means[c] = mean(column);
+    for (std::size_t j = 0; j < n; ++j) out.values[j * outputs + c] = column[j] - out.means[c];
   }
   return out;
 }
 
-/// Candidates with their values and left-out scores, both divided by the sd of the latter.
+std::vector<double> column_of(const std::vector<double>& table, std::size_t c, std::size_t width) {
+  std::vector<double> out;
+  for (std::size_t at = c; at < table.size(); at += width) out.push_back(table[at]);
+  return out;
+}
+
+/// Candidates with their values and left-out scores; of classes both divided by the sd of the
+/// latter, of a regression with the mean number added to the latter.
 struct Candidates {
   std::vector<StoredBags::Member> members;
   std::vector<std::vector<double>> left_out;
 };
 
 Candidates fit_candidates(const DistanceTable& ranks, const DistanceTable& z,
-                          std::span<const int> labels, bool with_sets, const Poll& poll) {
-  const std::vector<double> targets = centred_targets(labels);
+                          const StoredLabels& known, bool with_sets, const Poll& poll) {
+  const Targets targets = targets_of(known);
+  const std::size_t outputs = known.num_outputs();
   Candidates out;
   for (const BagSimilarity& similarity : similarity_candidates()) {
     if (similarity.set && !with_sets) continue;
     if (poll) poll();
     const DistanceTable& table = similarity.z ? z : ranks;
-    RidgeFit fit = fit_ridge(table.gram(similarity), targets, kRidge);
-    const double sd = sample_sd(fit.left_out);
-    const double scale = sd > 0 ? 1 / sd : 0.0;
-    for (double& value : fit.values) value *= scale;
-    for (double& score : fit.left_out) score *= scale;
-    const double auc = roc_auc(fit.left_out, labels);
+    RidgeFit fit = fit_ridge(table.gram(similarity), targets.values, kRidge, outputs);
+    for (std::size_t c = 0; c < outputs; ++c) {
+      const double sd = sample_sd(column_of(fit.left_out, c, outputs));
+      const double scale = known.regression() ? 1.0 : sd > 0 ? 1 / sd : 0.0;
+      const double shift = known.regression() ? targets.means[c] : 0.0;
+      for (std::size_t at = c; at < fit.values.size(); at += outputs) {
+        fit.values[at] *= scale;
+        fit.left_out[at] = fit.left_out[at] * scale + shift;
+      }
+    }
+    const double auc = main_figure(known.outcomes(fit.left_out));
     out.members.push_back({similarity, 0.0, auc, std::move(fit.values)});
     out.left_out.push_back(std::move(fit.left_out));
   }
   return out;
 }
 
-/// Weights by left-out AUC, see StoredBags; then the average becomes a logit.
-void settle(Candidates candidates, std::span<const int> labels, StoredBags::State& state) {
+/// Weights by left-out AUC, see StoredBags; then the average of classes becomes a logit.
+void settle(Candidates candidates, const StoredLabels& known, StoredBags::State& state) {
   std::size_t best = 0;
   for (std::size_t m = 1; m < candidates.members.size(); ++m) {
     if (candidates.members[m].left_out_auc > candidates.members[best].left_out_auc) best = m;
   }
   const double error =
-      std::max(kSmallestError, auc_standard_error(candidates.left_out[best], labels));
+      std::max(kSmallestError, main_standard_error(known.outcomes(candidates.left_out[best])));
   double total = 0;
   for (StoredBags::Member& member : candidates.members) {
     const double behind = candidates.members[best].left_out_auc - member.left_out_auc;
@@ -138,7 +179,8 @@ void settle(Candidates candidates, std::span<const int> labels, StoredBags::Stat
     if (member.weight < kSmallestWeight) member.weight = 0;
     total += member.weight;
   }
-  std::vector<double> average(labels.size(), 0.0);
+  const std::size_t outputs = known.num_outputs();
+  std::vector<double> average(known.num_bags() * outputs, 0.0);
   for (std::size_t m = 0; m < candidates.members.size(); ++m) {
     StoredBags::Member& member = candidates.members[m];
     if (member.weight == 0) continue;
@@ -148,11 +190,31 @@ void settle(Candidates candidates, std::span<const int> labels, StoredBags::Stat
     }
     state.members.push_back(std::move(member));
   }
-  state.left_out_auc = roc_auc(average, labels);
-  const Logistic logistic = fit_logistic(average, labels);
-  state.intercept = logistic.intercept;
-  for (StoredBags::Member& member : state.members) {
-    for (double& value : member.values) value *= logistic.slope * member.weight;
+  state.left_out_auc = main_figure(known.outcomes(average));
+  state.intercept.assign(outputs, known.regression() ? mean(known.numbers) : 0.0);
+  for (std::size_t c = 0; c < outputs; ++c) {
+    double slope = 1;
+    if (!known.regression()) {
+      const Logistic logistic = fit_logistic(column_of(average, c, outputs), known.members(c));
+      slope = logistic.slope;
+      state.intercept[c] = logistic.intercept;
+    }
+    for (StoredBags::Member& member : state.members) {
+      for (std::size_t at = c; at < member.values.size(); at += outputs) {
+        member.values[at] *= slope * member.weight;
+      }
+    }
+  }
+}
+
+/// A probability that is right for the classes as they come is right for weighted classes after
+/// its odds are multiplied by the weights.
+void weigh_classes(const StoredLabels& known, const ClassWeights& given, StoredBags::State& state) {
+  const std::vector<double> weights = given.of(known.scheme, known.labels);
+  if (known.scheme.target == Target::kBinary) {
+    state.intercept.front() += std::log(weights[1] / weights[0]);
+  } else {
+    for (const double weight : weights) state.log_class_weights.push_back(std::log(weight));
   }
 }
 
@@ -167,8 +229,8 @@ std::size_t levels_of(bool z) {
   return z ? kZLevels : kRankLevels;
 }
 
-/// Scores bags in one code against the stored ones: the sum over the members that use it. Made for
-/// one call.
+/// Scores bags in one code against the stored ones: the sums over the members that use it. Made
+/// for one call.
 class Scorer {
  public:
   Scorer(const StoredBags::State& state, bool z)
@@ -176,11 +238,12 @@ class Scorer {
         scales_{coded_.center,    coded_.max_center, coded_.max_shift,
                 coded_.max_scale, coded_.min_shift,  coded_.min_scale},
         levels_(levels_of(z)),
-        num_columns_(static_cast<std::size_t>(coded_.coder.num_coded())) {
+        num_columns_(static_cast<std::size_t>(coded_.coder.num_coded())),
+        num_outputs_(state.intercept.size()) {
     for (const StoredBags::Member& member : state.members) {
       if (member.similarity.z == z) members_.push_back(&member);
     }
-    const std::size_t n = state.members.front().values.size();
+    const std::size_t n = state.members.front().values.size() / num_outputs_;
     const auto part = [](const std::vector<float>& all, std::size_t b, std::size_t width) {
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(b * width);
       return std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(width));
@@ -197,15 +260,14 @@ class Scorer {
     }
   }
 
-  CodedRows code(const Bags& bags, std::span<const std::int64_t> which) const {
-    return code_rows(bags, which, coded_.coder);
-  }
+  CodedRows code(const Bags& bags) const { return code_rows(bags, coded_.coder); }
 
-  double score(std::span<const float> rows) const {
+  /// [outputs]
+  std::vector<double> score(std::span<const float> rows) const {
     return score(pool_bag(rows, num_columns_, levels_), to_stored(rows), to_itself(rows));
   }
 
-  /// Of the bag without each of its instances, n >= 2.
+  /// [n, outputs] of the bag without each of its instances, n >= 2.
   std::vector<double> scores_without_each(std::span<const float> rows) const {
     const std::size_t n = rows.size() / num_columns_;
     const std::vector<PooledBag> pooled = pool_without_each(rows, num_columns_, levels_);
@@ -231,7 +293,8 @@ class Scorer {
       for (std::size_t b = 0; b < sums.size(); ++b) to_stored[b] = (sums[b] - parts[i][b]) / rest;
       // Pairs without i: its row and its column go, its pair with itself (exp 0 = 1) is in both.
       const double to_itself = with_sets() ? (own_sum - 2 * own[i] + 1) / (rest * rest) : 1.0;
-      out.push_back(score(pooled[i], to_stored, to_itself));
+      const std::vector<double> scores = score(pooled[i], to_stored, to_itself);
+      out.insert(out.end(), scores.begin(), scores.end());
     }
     return out;
   }
@@ -251,24 +314,28 @@ class Scorer {
     return with_sets() ? instance_similarity(rows, rows, num_columns_) : 1.0;
   }
 
-  double score(const PooledBag& pooled, std::span<const double> to_stored, double to_itself) const {
+  std::vector<double> score(const PooledBag& pooled, std::span<const double> to_stored,
+                            double to_itself) const {
     const BagPattern pattern = scale_bag(pooled, scales_);
-    std::vector<double> sums(members_.size(), 0.0);
+    std::vector<double> sums(members_.size() * num_outputs_, 0.0);
     for (std::size_t b = 0; b < stored_.size(); ++b) {
       BagDistances distances = pattern_distances(pattern, stored_[b], scales_);
       if (with_sets()) distances.set = to_stored[b] / std::sqrt(to_itself * self_[b]);
-      for (std::size_t m = 0; m < sums.size(); ++m) {
-        sums[m] += similarity_of(members_[m]->similarity, distances) * members_[m]->values[b];
+      for (std::size_t m = 0; m < members_.size(); ++m) {
+        const double similarity = similarity_of(members_[m]->similarity, distances);
+        for (std::size_t c = 0; c < num_outputs_; ++c) {
+          sums[m * num_outputs_ + c] += similarity * members_[m]->values[b * num_outputs_ + c];
+        }
       }
     }
-    double score = 0;
-    for (const double sum : sums) score += sum;
-    return score;
+    std::vector<double> out(num_outputs_, 0.0);
+    for (std::size_t i = 0; i < sums.size(); ++i) out[i % num_outputs_] += sums[i];
+    return out;
   }
 
   const StoredBags::Coded& coded_;
   PatternScales scales_;
-  std::size_t levels_, num_columns_;
+  std::size_t levels_, num_columns_, num_outputs_;
   std::vector<const StoredBags::Member*> members_;
   std::vector<BagPattern> stored_;
   CodedRows instances_;
@@ -282,6 +349,26 @@ std::vector<Scorer> scorers_of(const StoredBags::State& state) {
     if (uses(state.members, z)) out.emplace_back(state, z);
   }
   return out;
+}
+
+std::vector<double> repeated(const std::vector<double>& values, std::size_t times) {
+  std::vector<double> out;
+  for (std::size_t i = 0; i < times; ++i) out.insert(out.end(), values.begin(), values.end());
+  return out;
+}
+
+void add_to(const std::vector<double>& part, std::span<double> sums) {
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
+}
+
+/// Sums [n, outputs] of the scorers and the intercept become scores, see StoredBags.
+void weigh(const StoredBags::State& state, std::vector<double>& scores) {
+  if (state.log_class_weights.empty()) return;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const double loss = std::max(-scores[i], 0.0) + std::log1p(std::exp(-std::abs(scores[i])));
+    // -loss = log(1 / (1 + exp(-logit)))
+    scores[i] = state.log_class_weights[i % state.log_class_weights.size()] - loss;
+  }
 }
 
 /// The bags to store in one code, with all distances between them.
@@ -329,7 +416,7 @@ void check_coded(const StoredBags::State& state, bool z,
                  const std::function<void(bool, const char*)>& check) {
   const StoredBags::Coded& coded = z ? state.z : state.ranks;
   const bool used = uses(state.members, z);
-  const std::size_t n = used ? state.members.front().values.size() : 0;
+  const std::size_t n = used ? state.members.front().values.size() / state.intercept.size() : 0;
   const auto columns = used ? static_cast<std::size_t>(coded.coder.num_coded()) : 0;
   check(!used || columns > 0, "input codes");
   check(coded.center.size() == columns * levels_of(z) &&
@@ -390,8 +477,8 @@ std::vector<BagSimilarity> similarity_candidates() {
   };
 }
 
-StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which,
-                           const Poll& poll) {
+StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which, const Poll& poll,
+                           const ClassWeights& weights) {
   check_bags(bags);
   check_labels(bags);
   require(!which.empty(), kOp, "expected bags to store, got none");
@@ -408,20 +495,18 @@ StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which
   }
   StoredBags model;
   State& state = model.state_;
-  std::vector<int> labels;
-  for (const std::int64_t b : which) labels.push_back(bags.labels[static_cast<std::size_t>(b)]);
-  if (std::count(labels.begin(), labels.end(), labels.front()) ==
-      static_cast<std::ptrdiff_t>(labels.size())) {
-    fail(ErrorCode::kCorruptData, kOp,
-         "expected training bags of both classes in " + bags.origin + ", got one class");
-  }
+  const Bags chosen = select_bags(bags, which);
+  check_variety(chosen, kOp);
+  const StoredLabels known{chosen.scheme, chosen.labels, chosen.numbers};
   state.ranks.coder = InputCoder::fit(bags, which, InputCode::kRank, 1);
   state.z.coder = InputCoder::fit(bags, which, InputCode::kClippedZ, 1);
-  CodedRows rank_rows = code_rows(bags, which, state.ranks.coder);
-  const bool with_sets = static_cast<std::size_t>(rank_rows.offsets.back()) <= kMaxSetInstances;
-  Coding ranks = code_stored(std::move(rank_rows), false, with_sets, poll);
-  Coding z = code_stored(code_rows(bags, which, state.z.coder), true, with_sets, poll);
-  settle(fit_candidates(ranks.table, z.table, labels, with_sets, poll), labels, state);
+  const bool with_sets = static_cast<std::size_t>(chosen.num_instances()) <= kMaxSetInstances;
+  Coding ranks = code_stored(code_rows(chosen, state.ranks.coder), false, with_sets, poll);
+  Coding z = code_stored(code_rows(chosen, state.z.coder), true, with_sets, poll);
+  settle(fit_candidates(ranks.table, z.table, known, with_sets, poll), known, state);
+  if (!known.regression() || weights.balanced || !weights.weights.empty()) {
+    weigh_classes(known, weights, state);
+  }
   keep(std::move(ranks), false, state.members, state.ranks);
   keep(std::move(z), true, state.members, state.z);
   if (!uses(state.members, true)) state.z = {};
@@ -429,12 +514,12 @@ StoredBags StoredBags::fit(const Bags& bags, std::span<const std::int64_t> which
 }
 
 std::int64_t StoredBags::num_stored() const {
-  return state_.members.empty() ? 0
-                                : static_cast<std::int64_t>(state_.members.front().values.size());
+  if (state_.members.empty()) return 0;
+  return static_cast<std::int64_t>(state_.members.front().values.size()) / num_outputs();
 }
 
 std::int64_t StoredBags::num_values() const {
-  return num_stored() * static_cast<std::int64_t>(state_.members.size());
+  return num_stored() * num_outputs() * static_cast<std::int64_t>(state_.members.size());
 }
 
 std::string StoredBags::text() const {
@@ -449,35 +534,60 @@ std::string StoredBags::text() const {
 std::vector<double> StoredBags::scores(const Bags& bags,
                                        std::span<const std::int64_t> which) const {
   check_features(bags, *this);
-  std::vector<double> out(which.size(), state_.intercept);
+  const Bags chosen = select_bags(bags, which);
+  const std::size_t outputs = state_.intercept.size();
+  std::vector<double> out = repeated(state_.intercept, which.size());
   for (const Scorer& scorer : scorers_of(state_)) {
-    const CodedRows coded = scorer.code(bags, which);
-    for (std::size_t b = 0; b < out.size(); ++b) out[b] += scorer.score(coded.bag(b));
+    const CodedRows coded = scorer.code(chosen);
+    for (std::size_t b = 0; b < which.size(); ++b) {
+      add_to(scorer.score(coded.bag(b)), std::span(out).subspan(b * outputs, outputs));
+    }
   }
+  weigh(state_, out);
   return out;
 }
 
 std::vector<StoredBags::InstanceEffects> StoredBags::instance_effects(
-    const Bags& bags, std::span<const std::int64_t> which) const {
+    const Bags& bags, std::span<const std::int64_t> which, std::int64_t output) const {
   check_features(bags, *this);
-  std::vector<InstanceEffects> out;
+  require(output < num_outputs(), kOp,
+          "expected an output below " + std::to_string(num_outputs()) + ", got " +
+              std::to_string(output));
+  const Bags chosen = select_bags(bags, which);
+  const std::size_t outputs = state_.intercept.size();
+  // [outputs] or [instances, outputs], before weigh().
+  struct Sums {
+    std::vector<double> whole, alone, without;
+  };
+  std::vector<Sums> sums;
   for (const std::int64_t b : which) {
-    const std::vector<double> start(static_cast<std::size_t>(bags.bag_size(b)), state_.intercept);
-    out.push_back({state_.intercept, start, start});
+    const auto n = static_cast<std::size_t>(bags.bag_size(b));
+    const std::vector<double> start = repeated(state_.intercept, n);
+    sums.push_back({state_.intercept, start, start});
   }
   for (const Scorer& scorer : scorers_of(state_)) {
-    const CodedRows coded = scorer.code(bags, which);
-    for (std::size_t b = 0; b < out.size(); ++b) {
+    const CodedRows coded = scorer.code(chosen);
+    for (std::size_t b = 0; b < sums.size(); ++b) {
       const std::span<const float> rows = coded.bag(b);
-      const std::size_t n = out[b].alone.size();
-      out[b].score += scorer.score(rows);
+      const std::size_t n = rows.size() / coded.num_columns;
+      add_to(scorer.score(rows), sums[b].whole);
       for (std::size_t i = 0; i < n; ++i) {
-        out[b].alone[i] += scorer.score(rows.subspan(i * coded.num_columns, coded.num_columns));
+        add_to(scorer.score(rows.subspan(i * coded.num_columns, coded.num_columns)),
+               std::span(sums[b].alone).subspan(i * outputs, outputs));
       }
       if (n == 1) continue;  // a bag without instances associates with nothing
-      const std::vector<double> without = scorer.scores_without_each(rows);
-      for (std::size_t i = 0; i < n; ++i) out[b].without[i] += without[i];
+      add_to(scorer.scores_without_each(rows), sums[b].without);
     }
+  }
+  std::vector<InstanceEffects> out;
+  for (Sums& bag : sums) {
+    for (std::vector<double>* scores : {&bag.whole, &bag.alone, &bag.without}) {
+      weigh(state_, *scores);
+    }
+    const auto greatest = std::max_element(bag.whole.begin(), bag.whole.end()) - bag.whole.begin();
+    const auto at = static_cast<std::size_t>(output < 0 ? greatest : output);
+    out.push_back({static_cast<std::int64_t>(at), bag.whole[at], column_of(bag.alone, at, outputs),
+                   column_of(bag.without, at, outputs)});
   }
   return out;
 }
@@ -490,8 +600,13 @@ StoredBags StoredBags::from_state(State state) {
     }
   };
   check(!state.members.empty() && !state.members.front().values.empty(), "members");
-  const std::size_t n = state.members.front().values.size();
-  for (const Member& member : state.members) check(member.values.size() == n, "values");
+  const std::size_t outputs = state.intercept.size();
+  check(outputs > 0 && state.members.front().values.size() % outputs == 0 &&
+            (state.log_class_weights.empty() || state.log_class_weights.size() == outputs) &&
+            (outputs == 1 || !state.log_class_weights.empty()),
+        "outputs");
+  const std::size_t num_values = state.members.front().values.size();
+  for (const Member& member : state.members) check(member.values.size() == num_values, "values");
   const auto code = [](const Coded& coded) {
     return static_cast<InputCode>(coded.coder.state().code);
   };

@@ -43,8 +43,13 @@ StoredBags read_stored_bags(const store::SafetensorsFile& file, const Json& json
            "expected consistent stored bags in " + file.path() + ", got contradicting " + what);
     }
   };
+  if (file.find("stored.center") != nullptr) {
+    fail(ErrorCode::kCorruptData, "load model",
+         "expected stored bags in two codes in " + file.path() +
+             ", got the older form with ranks alone; train the model again with hopfield mil fit");
+  }
   check(members.is_array() && !members.empty() && values.size() % members.size() == 0, "values");
-  const std::size_t num_bags = values.size() / members.size();
+  const std::size_t num_values = values.size() / members.size();
   auto next = values.begin();
   for (const Json& entry : members) {
     StoredBags::Member member;
@@ -57,14 +62,15 @@ StoredBags read_stored_bags(const store::SafetensorsFile& file, const Json& json
                          entry.at("z").get<bool>()};
     member.weight = entry.at("weight").get<double>();
     member.left_out_auc = entry.at("left_out_auc").get<double>();
-    const auto end = next + static_cast<std::ptrdiff_t>(num_bags);
+    const auto end = next + static_cast<std::ptrdiff_t>(num_values);
     member.values.assign(next, end);
     next = end;
     state.members.push_back(std::move(member));
   }
-  const std::vector<double> intercept = file.read<double>("stored.intercept");
-  check(intercept.size() == 1, "intercept");
-  state.intercept = intercept.front();
+  state.intercept = file.read<double>("stored.intercept");
+  if (file.find("stored.log_class_weights") != nullptr) {
+    state.log_class_weights = file.read<double>("stored.log_class_weights");
+  }
   const std::vector<float> shift = file.read<float>("stored.z.code_shift");
   if (!shift.empty()) {
     // The same columns vary, whatever the code.

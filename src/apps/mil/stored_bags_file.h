@@ -23,8 +23,13 @@ void visit_stored_bags(const StoredBags& model, const Add& add) {
     values.insert(values.end(), member.values.begin(), member.values.end());
   }
   using Shape = std::vector<std::int64_t>;
-  add("stored.values", Shape{static_cast<std::int64_t>(state.members.size()), bags}, values);
-  add("stored.intercept", Shape{1}, std::vector<double>{state.intercept});
+  const std::int64_t outputs = model.num_outputs();
+  const auto members = static_cast<std::int64_t>(state.members.size());
+  add("stored.values", outputs == 1 ? Shape{members, bags} : Shape{members, bags, outputs}, values);
+  add("stored.intercept", Shape{outputs}, state.intercept);
+  if (!state.log_class_weights.empty()) {
+    add("stored.log_class_weights", Shape{outputs}, state.log_class_weights);
+  }
   const InputCoder::State z = state.z.coder.state();
   add("stored.z.code_shift", Shape{static_cast<std::int64_t>(z.shift.size())}, z.shift);
   add("stored.z.code_scale", Shape{static_cast<std::int64_t>(z.scale.size())}, z.scale);

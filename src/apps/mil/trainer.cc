@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
+#include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/metrics.h"
 #include "hopfield/base/error.h"
 
@@ -34,6 +34,13 @@ at::Tensor scalar(std::int64_t value) {
   return at::full({1}, value, at::kLong);
 }
 
+std::vector<int> labels_of(const CodedBags& bags, std::span<const std::int64_t> which) {
+  std::vector<int> out;
+  if (bags.labels.empty()) return out;
+  for (const std::int64_t bag : which) out.push_back(bags.labels[static_cast<std::size_t>(bag)]);
+  return out;
+}
+
 void copy_parameters(const BagNet& from, BagNet& to) {
   const at::NoGradGuard no_grad;
   const auto source = from->named_parameters();
@@ -46,11 +53,13 @@ void copy_parameters(const BagNet& from, BagNet& to) {
 
 CodedBags code_bags(const Bags& bags, const InputCoder& coder) {
   CodedBags out;
-  const std::vector<float> coded = coder.apply(bags.values);
   out.values = at::empty({bags.num_instances(), coder.num_coded()}, at::kFloat);
-  std::copy(coded.begin(), coded.end(), out.values.mutable_data_ptr<float>());
+  coder.apply(bags.values,
+              {out.values.mutable_data_ptr<float>(), static_cast<std::size_t>(out.values.numel())});
   out.offsets = bags.offsets;
+  out.scheme = bags.scheme;
   out.labels = bags.labels;
+  out.numbers = bags.numbers;
   return out;
 }
 
@@ -97,13 +106,23 @@ Trainer::Trainer(const ModelOptions& model, const TrainOptions& train, std::uint
       bags_(&bags),
       training_bags_(std::move(training_bags)),
       validation_bags_(std::move(validation_bags)),
-      net_(model, bags.values.size(1)) {
+      net_(model, bags.values.size(1), bags.scheme.num_outputs()) {
   require(!training_bags_.empty(), "mil", "expected bags to train on, got none");
   net_->initialise(seed);
-  best_ = BagNet(model, bags.values.size(1));
+  best_ = BagNet(model, bags.values.size(1), bags.scheme.num_outputs());
   copy_parameters(net_, best_);
   best_auc_ = std::numeric_limits<double>::quiet_NaN();
   if (!validation_bags_.empty()) validation_batch_ = make_batch(bags, validation_bags_);
+  if (bags.scheme.target == Target::kRegression) {
+    std::vector<double> numbers;
+    for (const std::int64_t bag : training_bags_) {
+      numbers.push_back(bags.numbers[static_cast<std::size_t>(bag)]);
+    }
+    shift_ = mean(numbers);
+    const double sd = sample_sd(numbers);
+    if (sd > 0) scale_ = sd;
+  }
+  class_weights_ = train.class_weights.of(bags.scheme, labels_of(bags, training_bags_));
   std::vector<at::Tensor> weights, others;
   for (const at::Tensor& parameter : net_->parameters()) {
     (parameter.dim() >= 2 ? weights : others).push_back(parameter);
@@ -147,15 +166,36 @@ void Trainer::run_epoch() {
 void Trainer::step(std::span<const std::int64_t> which, Random& random,
                    const at::Generator& dropout) {
   const BagBatch batch = make_batch(*bags_, which, train_.bag_dropout, &random);
-  std::vector<float> targets;
-  for (const std::int64_t bag : which) {
-    targets.push_back(static_cast<float>(bags_->labels[static_cast<std::size_t>(bag)]));
-  }
-  const at::Tensor loss = at::binary_cross_entropy_with_logits(net_->forward(batch, &dropout),
-                                                               to_tensor(targets, at::kFloat));
+  const at::Tensor mean_loss = loss(net_->forward(batch, &dropout), which);
   optimizer_->zero_grad();
-  loss.backward();
+  mean_loss.backward();
   optimizer_->step();
+}
+
+at::Tensor Trainer::loss(const at::Tensor& outputs, std::span<const std::int64_t> which) const {
+  if (bags_->scheme.target == Target::kRegression) {
+    std::vector<float> targets;
+    for (const std::int64_t bag : which) {
+      const double number = bags_->numbers[static_cast<std::size_t>(bag)];
+      targets.push_back(static_cast<float>((number - shift_) / scale_));
+    }
+    return at::mse_loss(outputs.squeeze(1), to_tensor(targets, at::kFloat));
+  }
+  const std::vector<int> labels = labels_of(*bags_, which);
+  std::vector<float> weights;
+  for (const int label : labels) {
+    weights.push_back(static_cast<float>(class_weights_[static_cast<std::size_t>(label)]));
+  }
+  const at::Tensor weight = to_tensor(weights, at::kFloat);
+  if (bags_->scheme.target == Target::kBinary) {
+    const std::vector<float> targets(labels.begin(), labels.end());
+    return at::binary_cross_entropy_with_logits(outputs.squeeze(1), to_tensor(targets, at::kFloat),
+                                                weight);
+  }
+  const std::vector<std::int64_t> targets(labels.begin(), labels.end());
+  const at::Tensor chosen =
+      at::log_softmax(outputs, 1).gather(1, to_tensor(targets, at::kLong).unsqueeze(1)).squeeze(1);
+  return -(chosen * weight).mean();
 }
 
 void Trainer::validate() {
@@ -167,18 +207,24 @@ void Trainer::validate() {
     return;
   }
   const at::NoGradGuard no_grad;
-  const at::Tensor logits = net_->forward(validation_batch_).to(at::kDouble);
-  const double* data = logits.const_data_ptr<double>();
-  std::vector<int> labels;
-  for (const std::int64_t bag : validation_bags_) {
-    labels.push_back(bags_->labels[static_cast<std::size_t>(bag)]);
-  }
-  if (!std::isfinite(logits.sum().item<double>())) {
+  const at::Tensor outputs = net_->forward(validation_batch_).to(at::kDouble).contiguous();
+  if (!std::isfinite(outputs.sum().item<double>())) {
     fail(ErrorCode::kNotConverged, "mil",
          "expected finite scores, got NaN or infinity in epoch " + std::to_string(epoch_) +
              "; lower the learning rate, or scale the features (rank, thermometer, z)");
   }
-  const double auc = roc_auc(std::span(data, labels.size()), labels);
+  std::vector<double> numbers;  // on the network's scale
+  std::vector<int> labels;
+  if (bags_->scheme.target == Target::kRegression) {
+    for (const std::int64_t bag : validation_bags_) {
+      numbers.push_back((bags_->numbers[static_cast<std::size_t>(bag)] - shift_) / scale_);
+    }
+  } else {
+    labels = labels_of(*bags_, validation_bags_);
+  }
+  const std::span scores(outputs.const_data_ptr<double>(),
+                         static_cast<std::size_t>(outputs.numel()));
+  const double auc = main_figure({&bags_->scheme, scores, labels, numbers});
   smoothed_auc_ = epoch_ == 1 ? auc : kSmoothing * smoothed_auc_ + (1 - kSmoothing) * auc;
   if (smoothed_auc_ > best_smoothed_auc_) {
     best_smoothed_auc_ = smoothed_auc_;
@@ -189,7 +235,11 @@ void Trainer::validate() {
 }
 
 BagNet Trainer::best_net() const {
-  return best_;
+  if (bags_->scheme.target != Target::kRegression) return best_;
+  BagNet out(model_, bags_->values.size(1), bags_->scheme.num_outputs());
+  copy_parameters(best_, out);
+  out->scale_output(shift_, scale_);
+  return out;
 }
 
 NamedTensors Trainer::optimizer_tensors() const {
@@ -257,9 +307,23 @@ std::vector<double> score_bags(BagNet& net, const CodedBags& bags,
   const at::NoGradGuard no_grad;
   std::vector<double> scores;
   for (const std::int64_t& bag : which) {
-    scores.push_back(net->forward(make_batch(bags, std::span(&bag, 1))).item<double>());
+    const at::Tensor outputs = net->forward(make_batch(bags, std::span(&bag, 1))).to(at::kDouble);
+    const double* data = outputs.const_data_ptr<double>();
+    scores.insert(scores.end(), data, data + outputs.numel());
   }
   return scores;
+}
+
+std::vector<double> mean_scores(std::vector<BagNet>& members, const CodedBags& bags,
+                                std::span<const std::int64_t> which) {
+  std::vector<double> out(which.size() * static_cast<std::size_t>(bags.scheme.num_outputs()), 0.0);
+  for (BagNet& net : members) {
+    const std::vector<double> scored = score_bags(net, bags, which);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] += scored[i] / static_cast<double>(members.size());
+    }
+  }
+  return out;
 }
 
 }  // namespace hopfield::mil

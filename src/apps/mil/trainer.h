@@ -5,6 +5,7 @@
 #include <torch/optim/adamw.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,7 +25,9 @@ namespace hopfield::mil {
 struct CodedBags {
   at::Tensor values;  ///< [num_instances, num_coded] f32
   std::vector<std::int64_t> offsets;
+  LabelScheme scheme;
   std::vector<int> labels;
+  std::vector<double> numbers;
 };
 CodedBags code_bags(const Bags& bags, const InputCoder& coder);
 
@@ -54,11 +57,13 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 /// epoch's random numbers come from the seed and the epoch's number, so a training that was saved
 /// and loaded ends with the same bits as one that ran through.
 ///
-/// Loss      mean binary cross entropy of a step's bags; AdamW; the rate decays every epoch.
-/// Stopping  after each epoch the validation AUC is smoothed, s = 0.8 s + 0.2 AUC; the weights of
-/// the
-///           epoch with the highest s are kept, and training ends when `patience` epochs brought
-///           no higher one. Without validation bags all epochs run and the last weights are kept.
+/// Loss      mean over a step's bags of the binary cross entropy, of several classes the softmax
+///           cross entropy, times the class's weight; of a regression the squared error, numbers
+///           scaled to mean 0 and sd 1 over the training bags. AdamW; the rate decays every epoch.
+/// Stopping  after each epoch the validation figure (main_figure) is smoothed, s = 0.8 s + 0.2
+///           figure; the weights of the epoch with the highest s are kept, and training ends when
+///           `patience` epochs brought no higher one. Without validation bags all epochs run and
+///           the last weights are kept.
 class Trainer {
  public:
   Trainer(const ModelOptions& model, const TrainOptions& train, std::uint64_t seed,
@@ -73,7 +78,7 @@ class Trainer {
     return best_auc_;
   }  ///< not smoothed; NaN without validation
 
-  /// The network with the weights kept.
+  /// The network with the weights kept; of a regression its outputs have the labels' unit.
   BagNet best_net() const;
 
   /// Everything needed to go on, and going on from it. Errors: kCorruptData naming what is missing.
@@ -82,6 +87,7 @@ class Trainer {
 
  private:
   void step(std::span<const std::int64_t> which, Random& random, const at::Generator& dropout);
+  at::Tensor loss(const at::Tensor& outputs, std::span<const std::int64_t> which) const;
   void validate();
   NamedTensors optimizer_tensors() const;
 
@@ -90,16 +96,23 @@ class Trainer {
   std::uint64_t seed_;
   const CodedBags* bags_;
   std::vector<std::int64_t> training_bags_, validation_bags_;
+  std::vector<double> class_weights_;
+  double shift_ = 0, scale_ = 1;  // of a regression's numbers
   BagBatch validation_batch_;
   BagNet net_, best_{nullptr};
   std::unique_ptr<torch::optim::AdamW> optimizer_;
   std::int64_t epoch_ = 0, best_epoch_ = 0;
-  double smoothed_auc_ = 0, best_smoothed_auc_ = -1, best_auc_ = 0;
+  double smoothed_auc_ = 0, best_smoothed_auc_ = std::numeric_limits<double>::lowest();
+  double best_auc_ = 0;
 };
 
-/// Logits of these bags. Each is computed on its own, so that its bits do not depend on the others.
+/// Scores of these bags [which, outputs]. Each bag is computed on its own, so that its bits do not
+/// depend on the others.
 std::vector<double> score_bags(BagNet& net, const CodedBags& bags,
                                std::span<const std::int64_t> which);
+/// Means over the members.
+std::vector<double> mean_scores(std::vector<BagNet>& members, const CodedBags& bags,
+                                std::span<const std::int64_t> which);
 
 }  // namespace hopfield::mil
 

@@ -98,7 +98,7 @@ TEST(CsvBags, BadCellsAreNamedByRowAndColumn) {
   expect("a,1,1,1,2\na,2,1,2,\n", {"line 3", "'y'"});
   expect("a,1,1,1,inf\n", {"line 2", "'y'"});
   expect("a,1,1,1,1e99\n", {"line 2", "'y'", "32-bit"});
-  expect("a,1,2,1,1\n", {"line 2", "'label'", "0 or 1"});
+  expect("a,1,,1,1\n", {"line 2", "'label'", "got nothing"});
   expect("a,1,1,1,2\na,2,0,1,2\n", {"line 3", "'label'", "'a'", "whole bag"});
   expect("a,1,1,1,2\na,1,1,1,2\n", {"twice", "'a'"});
   expect(",1,1,1,2\n", {"line 2", "'bag_id'"});
@@ -153,8 +153,10 @@ TEST_F(NpyBags, WhatIsWrongIsNamed) {
   EXPECT_ERROR(read_npy_bags(save<float>("w.npy", {1, 2, 3}, {3}), offsets_), kCorruptData, "[3]");
   EXPECT_ERROR(read_npy_bags(values_, offsets_, save<float>("m.npy", {0, 1, 1}, {3})), kCorruptData,
                "[2]");
-  EXPECT_ERROR(read_npy_bags(values_, offsets_, save<float>("m.npy", {0, 2}, {2})), kCorruptData,
-               "bag 2");
+  LabelOptions binary;
+  binary.target = Target::kBinary;
+  EXPECT_ERROR(read_npy_bags(values_, offsets_, save<float>("m.npy", {0, 2}, {2}), binary),
+               kCorruptData, "bag 2");
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_ERROR(read_npy_bags(save<float>("n.npy", {1, 2, 3, nan, 5, 6}, {3, 2}), offsets_),
                kCorruptData, "row 2, column 2");

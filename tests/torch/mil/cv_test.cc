@@ -267,15 +267,16 @@ TEST(PlainSettings, AreSaneAndQuickOnesAreAmongThem) {
 TEST(ModelResult, IsTheSameAfterJsonAndSummarise) {
   const Bags bags = make_toy(36).bags;
   const CvResult result = cross_validate(bags, own_folds(bags, 2), quick_options());
-  ModelResult again = model_result_from_json(to_json(result.model, /*times=*/true));
-  summarise(again, bags.num_bags());
-  EXPECT_EQ(to_json(again, true), to_json(result.model, true));
-  const Comparison paired = compare(again, result.baselines[0], bags.num_bags());
+  ModelResult again =
+      model_result_from_json(to_json(result.model, bags.scheme, /*times=*/true), bags.scheme);
+  summarise(again, bags.scheme, bags.num_bags());
+  EXPECT_EQ(to_json(again, bags.scheme, true), to_json(result.model, bags.scheme, true));
+  const Comparison paired = compare(again, result.baselines[0], bags.scheme, bags.num_bags());
   EXPECT_EQ(paired.wilcoxon_p, result.comparisons[0].wilcoxon_p);
   // The interval holds the difference, and is a point for a model and itself.
   EXPECT_LT(paired.interval.low, paired.mean_difference);
   EXPECT_GT(paired.interval.high, paired.mean_difference);
-  const Comparison same = compare(again, again, bags.num_bags());
+  const Comparison same = compare(again, again, bags.scheme, bags.num_bags());
   EXPECT_EQ(same.interval.low, 0);
   EXPECT_EQ(same.interval.high, 0);
 }

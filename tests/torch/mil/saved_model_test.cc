@@ -228,11 +228,19 @@ TEST(Explain, AloneIsTheScoreOfABagOfOne) {
   EXPECT_EQ(model.predict(one)[0], explanation.alone[1]);
 }
 
-TEST(Explain, MeanMaxHasNoWeights) {
+TEST(Explain, LinearModelsHaveEffectsButNoWeights) {
   const Bags bags = make_toy(24).bags;
-  FitOptions options = quick_fit();
-  options.model.pooling = Pooling::kMeanMax;
-  EXPECT_ERROR(fit(bags, options).model.explain(bags), kUnsupported, "mean_max");
+  for (const Pooling pooling : {Pooling::kMeanMax, Pooling::kMean, Pooling::kMax}) {
+    FitOptions options = quick_fit();
+    options.model.pooling = pooling;
+    const SavedModel model = fit(bags, options).model;
+    EXPECT_TRUE(model.weight_names().empty());
+    for (const BagExplanation& explanation : model.explain(bags)) {
+      double shares = 0;
+      for (const double share : explanation.mean_weight) shares += share;
+      EXPECT_NEAR(shares, 1, 1e-12);
+    }
+  }
 }
 
 TEST(Tables, CsvAndJsonSayTheSame) {
@@ -251,8 +259,8 @@ TEST(Tables, CsvAndJsonSayTheSame) {
   const std::string rows = explanations_csv(bags, explanations, model.weight_names());
   EXPECT_EQ(std::count(rows.begin(), rows.end(), '\n'), bags.num_instances() + 1);
   EXPECT_TRUE(
-      rows.starts_with("bag_id,instance_id,rank,weight,alone,weight_h0_q0,weight_h0_q1,weight_h1_"
-                       "q0,weight_h1_q1\n"));
+      rows.starts_with("bag_id,instance_id,rank,weight,alone,effect,weight_h0_q0,weight_h0_q1,"
+                       "weight_h1_q0,weight_h1_q1\n"));
   const std::string top = explanations_csv(bags, explanations, model.weight_names(), 1);
   EXPECT_EQ(std::count(top.begin(), top.end(), '\n'), 25);
   const auto tree =

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@
 #include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/saved_model.h"
 #include "hopfield/apps/mil/tables.h"
+#include "hopfield/store/safetensors.h"
 #include "tests/torch/mil/toy.h"
 #include "tests/unit/store/temp_folder.h"
 
@@ -428,6 +430,25 @@ TEST(StoredBags, KeepsOnlyTheCodesThatItsMembersUse) {
     own.mean.pop_back();
     EXPECT_ERROR(StoredBags::from_state(state), kCorruptData, "patterns");
   }
+}
+
+TEST(StoredBags, FilesOfTheOlderFormNameTheRemedy) {
+  const Bags bags = make_toy(24).bags;
+  const TempFolder folder;
+  FitOptions options;
+  options.model.pooling = Pooling::kStoredBags;
+  fit(bags, options).model.save(folder / "m");
+  const store::SafetensorsFile file(folder / "m");
+  std::vector<store::TensorData> tensors;
+  std::map<std::string, std::string> metadata = file.metadata();
+  for (const store::TensorEntry& entry : file.tensors()) {
+    const std::string name = entry.name == "stored.ranks.center" ? "stored.center" : entry.name;
+    tensors.push_back({name, entry.type, entry.shape, file.bytes(entry)});
+    metadata["crc32." + name] = metadata.at("crc32." + entry.name);
+  }
+  metadata["crc32.header"] = "00000000";
+  store::write_safetensors(folder / "old", tensors, metadata, {IfExists::kReplace, "crc32.header"});
+  EXPECT_ERROR(SavedModel::load(folder / "old"), kCorruptData, "train the model again");
 }
 
 TEST(StoredBags, RefusesWhatItCannotStore) {

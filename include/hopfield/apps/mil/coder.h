@@ -31,6 +31,8 @@ class InputCoder {
   /// values [n, num_features] -> [n, num_coded]. Errors: kInvalidArgument if the size is no
   /// multiple of num_features.
   std::vector<float> apply(std::span<const float> values) const;
+  /// The same into `out`, of the size that takes it.
+  void apply(std::span<const float> values, std::span<float> out) const;
 
   /// All there is to save.
   struct State {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hopfield/apps/mil/bags.h"
+#include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/folds.h"
 #include "hopfield/apps/mil/metrics.h"
 #include "hopfield/apps/mil/options.h"
@@ -26,9 +27,10 @@ struct CvOptions {
 struct FoldResult {
   int fold = 0;
   std::vector<std::int64_t> test_bags;  ///< numbers of bags
-  std::vector<double> scores;           ///< [test_bags] logits
-  std::vector<int> labels;              ///< [test_bags]
-  double auc = 0;                       ///< of the test fold
+  std::vector<double> scores;           ///< [test_bags, outputs], see LabelScheme
+  std::vector<int> labels;              ///< [test_bags] classes; of a regression empty
+  std::vector<double> numbers;          ///< [test_bags] of a regression; else empty
+  double auc = 0;                       ///< main_figure of the test fold
   double validation_auc = 0;            ///< at the epoch kept; of stored bags: left_out_auc
   double best_epoch = 0;                ///< kept, from 1; mean over the members; 0: no epochs
   std::string chosen;                   ///< what the model chose by itself; empty: nothing
@@ -39,10 +41,13 @@ struct RepetitionResult {
   std::string name;
   double auc = 0;         ///< mean of the fold AUCs
   double auc_pooled = 0;  ///< of all test scores at once (scores of folds need not share a scale)
-  double validation_auc = 0;  ///< mean over the folds
+  std::vector<Figure> figures;          ///< other_figures of all test scores at once
+  std::vector<std::int64_t> confusion;  ///< confusion_matrix of them; of a regression empty
+  double validation_auc = 0;            ///< mean over the folds
   std::vector<FoldResult> folds;
 };
 
+/// `auc...` is the main figure everywhere (see evaluation.h): AUC, macro AUC, or R2.
 struct ModelResult {
   std::string name;     ///< pooling_name
   std::string title;    ///< for people: "HopfieldPooling", "mean + max, linear", ...
@@ -52,6 +57,8 @@ struct ModelResult {
   /// over the repetitions. Does not hold what another draw of training bags would change.
   Interval auc_interval;
   double validation_auc_mean = 0;
+  std::vector<Figure> figures;          ///< means over the repetitions
+  std::vector<std::int64_t> confusion;  ///< sums over the repetitions
   std::int64_t num_parameters = 0;
   double seconds = 0;  ///< sum over folds, of one thread
   std::vector<RepetitionResult> repetitions;
@@ -75,8 +82,11 @@ struct CvResult {
   std::vector<Comparison> comparisons;  ///< one a baseline
   CvOptions options;
   std::string origin;  ///< of the bags
-  std::int64_t num_bags = 0, num_positive = 0, num_instances = 0, num_features = 0;
-  double seconds = 0;                                         ///< on the clock
+  LabelScheme scheme;
+  std::int64_t num_bags = 0, num_instances = 0, num_features = 0;
+  std::int64_t num_positive = 0;            ///< bags of the second of two classes
+  std::vector<std::int64_t> bags_of_class;  ///< [num_classes]; of a regression empty
+  double seconds = 0;                       ///< on the clock
   std::vector<std::pair<std::string, std::string>> versions;  ///< "hopfield", "torch"
 };
 
@@ -92,17 +102,23 @@ struct CvResult {
 CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetitions,
                         const CvOptions& options, const Control& control = {});
 
-/// Fills in what the folds of `model` say, from their scores and labels: AUCs, means, sd, interval
-/// and time. `num_bags`: all bags of the data.
-void summarise(ModelResult& model, std::int64_t num_bags);
+/// Of the test bags of the model's first repetition, each of which was scored once. Errors:
+/// kInvalidArgument for a regression.
+Calibration cv_calibration(const ModelResult& model, const LabelScheme& scheme);
+
+/// Fills in what the folds of `model` say, from their scores and labels: figures, means, sd,
+/// interval and time. `num_bags`: all bags of the data.
+void summarise(ModelResult& model, const LabelScheme& scheme, std::int64_t num_bags);
 
 /// Both summarised, on the same folds.
-Comparison compare(const ModelResult& model, const ModelResult& baseline, std::int64_t num_bags);
+Comparison compare(const ModelResult& model, const ModelResult& baseline, const LabelScheme& scheme,
+                   std::int64_t num_bags);
 
 /// One model whose settings are chosen for each fold: every setting is trained, and the one with
-/// the largest AUC on that fold's validation fold is kept (the first of equals; `chosen` says
-/// which). The test fold has no part in it. Of `options` the baselines are not read, nor what the
-/// settings hold. Errors and threads: as cross_validate; kInvalidArgument without settings.
+/// the largest main figure on that fold's validation fold is kept (the first of equals; `chosen`
+/// says which). The test fold has no part in it. Of `options` the baselines are not read, nor what
+/// the settings hold; class weights are a setting's. Errors and threads: as cross_validate;
+/// kInvalidArgument without settings.
 struct Setting {
   std::string text;  ///< for people
   ModelOptions model;
@@ -118,7 +134,8 @@ ModelResult cross_validate_settings(const Bags& bags, const std::vector<Repetiti
 /// learning rate 1e-3 with decay 0.96, weight decay 1e-4; the validation AUC picks the epoch.
 std::vector<Setting> plain_settings(bool quick);
 
-/// The result as a JSON document. Keys: auc_mean, auc_sd, repetitions, baselines, comparisons,
+/// The result as a JSON document. Keys: auc_mean, auc_sd (r2_mean, r2_sd of a regression), target,
+/// classes, figures, confusion, calibration, repetitions, baselines, comparisons,
 /// seed, settings, data, versions, seconds. `command`, if not empty, is stored, too. Without
 /// `times` the text depends on input and options alone.
 std::string cv_json(const CvResult& result, const std::string& command = {}, bool times = true);

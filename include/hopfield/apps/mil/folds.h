@@ -23,8 +23,8 @@ struct Repetition {
 };
 
 /// Reads repetitions from a table with the column `bag_column` and one column a repetition, whose
-/// cells number the test fold of that bag from 0. A column `label`, if both have one, must agree.
-/// `names` empty: all columns whose cells could be fold numbers, in file order.
+/// cells number the test fold of that bag from 0. A column `label`, if both have one, must agree
+/// (empty cells do). `names` empty: all columns whose cells could be fold numbers, in file order.
 /// Errors   as store::CsvReader; kInvalidArgument for a repetition that is not there;
 ///          kCorruptData for a bag the table lacks, has twice, or does not know, for a label that
 ///          differs, for fewer than 3 folds or a number between that no bag has.
@@ -38,8 +38,13 @@ std::vector<Repetition> read_folds(const std::string& path, const Bags& bags,
 Repetition stratified_folds(std::span<const int> labels, int num_folds, std::uint64_t seed,
                             std::string name);
 
-/// Throws kCorruptData, naming repetition, fold and bag count, unless every fold has both classes:
-/// without them neither its test AUC nor its validation AUC is defined.
+/// The same by the labels of the bags. In a regression the bags are sorted by their number; of each
+/// num_folds neighbours every fold gets one, by `seed`. Errors: also as check_labels.
+Repetition stratified_folds(const Bags& bags, int num_folds, std::uint64_t seed, std::string name);
+
+/// Throws kCorruptData, naming repetition, fold and bag count, unless every fold has all classes
+/// (in a regression: two different numbers): without them neither its test figure nor its
+/// validation figure is defined.
 void check_folds(const Repetition& repetition, const Bags& bags);
 
 }  // namespace hopfield::mil

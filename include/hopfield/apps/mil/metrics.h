@@ -8,11 +8,11 @@
 
 namespace hopfield::mil {
 
-using report::auc_half_interval;
 using report::auc_influence;
 using report::auc_interval;
 using report::auc_standard_error;
 using report::Interval;
+using report::interval_half_width;
 using report::roc_auc;
 
 /// Two paired samples compared, without assuming a distribution.

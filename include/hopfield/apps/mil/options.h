@@ -3,11 +3,49 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace hopfield::mil {
+
+/// What the label of a bag is.
+enum class Target : std::uint8_t {
+  kBinary,      ///< one of two classes
+  kClasses,     ///< one of three or more
+  kRegression,  ///< a number
+};
+
+/// What labels mean. A model gives a bag num_outputs() scores: the logit of the second of two
+/// classes; of more classes one number each, whose softmax are the probabilities; the estimate of
+/// a regression.
+struct LabelScheme {
+  Target target = Target::kBinary;
+  std::vector<std::string> class_names = {"0", "1"};  ///< empty for a regression
+
+  std::int64_t num_classes() const { return static_cast<std::int64_t>(class_names.size()); }
+  std::int64_t num_outputs() const { return target == Target::kClasses ? num_classes() : 1; }
+  /// Class with the greatest score, the first of equal ones; `scores` [num_outputs()]. Not for a
+  /// regression.
+  std::int64_t predicted(std::span<const double> scores) const;
+  /// Probability of each class; `scores` [num_outputs()]. Not for a regression.
+  std::vector<double> probabilities(std::span<const double> scores) const;
+
+  bool operator==(const LabelScheme&) const = default;
+};
+
+/// How much the bags of each class count in training.
+struct ClassWeights {
+  bool balanced = false;  ///< number of bags / (number of classes * bags of the class)
+  std::vector<double> weights =
+      {};  ///< one a class, > 0; empty: all 1. Not together with `balanced`
+
+  /// One weight a class, from the labels of the training bags. Errors: kInvalidArgument if the
+  /// number of weights is not that of the classes, one is not > 0, or weights are asked for in a
+  /// regression.
+  std::vector<double> of(const LabelScheme& scheme, std::span<const int> labels) const;
+};
 
 /// How the features of instances are coded before the first layer. Everything is fitted on the
 /// instances of the training bags alone.
@@ -38,6 +76,9 @@ std::string_view input_code_name(InputCode code);
 InputCode parse_input_code(std::string_view name);
 std::string_view pooling_name(Pooling pooling);
 Pooling parse_pooling(std::string_view name);
+/// "binary", "classes", "regression"; the parser's errors likewise.
+std::string_view target_name(Target target);
+Target parse_target(std::string_view name);
 
 /// kMeanMax, kAttention, kGatedAttention.
 std::vector<Pooling> default_baselines();
@@ -67,6 +108,9 @@ struct TrainOptions {
       30;                  ///< epochs without a better smoothed validation AUC; 0: never stop early
   double bag_dropout = 0;  ///< chance of an instance to be left out of its bag in a step; one stays
   std::int64_t members = 1;  ///< networks trained from different seeds, scores averaged
+  /// Of networks: factor of a bag's loss. Of stored bags: its logarithm is added to the class's
+  /// score (of two classes the difference to the logit).
+  ClassWeights class_weights = {};
 };
 
 /// What a long run tells its caller, and how it is stopped.

@@ -14,20 +14,25 @@ namespace hopfield::mil {
 
 /// One bag's verdict and how much each of its instances had to do with it.
 struct BagExplanation {
-  double score = 0;  ///< logit of the bag
+  std::int64_t output =
+      0;             ///< which of the bag's scores is explained: of several classes the class
+  double score = 0;  ///< that score: logit, class score, or estimate
   /// [instances, heads * quantity]: association of each instance with each pooling pattern, column
-  /// h * quantity + q; each column sums to 1 over the bag. Empty for stored bags.
+  /// h * quantity + q; each column sums to 1 over the bag. Empty for models that weigh no instances
+  /// (stored bags, mean_max).
   std::vector<double> weights;
-  /// [instances], mean of the columns; of stored bags |effect| as a share of all (all 0: even).
+  /// [instances], mean of the columns; without columns |effect| as a share of all (all 0: even).
   std::vector<double> mean_weight;
-  /// [instances] of stored bags: score less the score of the bag without this instance (a bag
-  /// without any has the intercept); > 0 speaks for the label 1. Empty for networks.
+  /// [instances], score less the score of the bag without this instance; > 0 speaks for the label
+  /// 1, for the class, or for a greater number. A bag without any instance has the state 0, or
+  /// associates with nothing. NaN where it was not computed: in bags of more than 4096 instances
+  /// networks leave out the most weighted 2^24 / size only.
   std::vector<double> effect;
-  std::vector<double> alone;        ///< [instances], logit of a bag that held this instance only
+  std::vector<double> alone;        ///< [instances], score of a bag that held this instance only
   std::vector<std::int64_t> order;  ///< [instances], by falling mean weight, then by place
 };
 
-/// A trained classifier of bags: input code and networks, or stored bags; and where they come from.
+/// A trained model of bags: input code and networks, or stored bags; and where they come from.
 ///
 /// File     safetensors with a JSON description, see docs/formats/mil-model.md; written whole
 ///          or not at all. Loading errors: kIo; kCorruptData naming the file and what is wrong.
@@ -43,16 +48,19 @@ class SavedModel {
   std::uint64_t seed() const;
   std::int64_t num_features() const;
   const std::vector<std::string>& feature_names() const;
+  const LabelScheme& scheme() const;      ///< what the scores mean
   std::int64_t num_parameters() const;    ///< of all members; of stored bags: values
   const StoredBags* stored_bags() const;  ///< null if it is made of networks
   const std::string& origin() const;      ///< file of the training bags
 
-  /// Logits [num_bags]; > 0 means positive. Errors: kInvalidArgument if the bags have another
-  /// number of features, naming both.
+  /// Scores [num_bags, scheme().num_outputs()], see LabelScheme. Errors: kInvalidArgument if the
+  /// bags have another number of features, naming both.
   std::vector<double> predict(const Bags& bags) const;
 
-  /// Errors: as predict; kUnsupported for mean_max, mean and max, which have no weights.
-  std::vector<BagExplanation> explain(const Bags& bags) const;
+  /// Explains the score number `output` of every bag; -1: of several classes the greatest. Errors:
+  /// as predict; kInvalidArgument for an output that is not there; kUnsupported for bags of more
+  /// than 4096 instances and a network without weights.
+  std::vector<BagExplanation> explain(const Bags& bags, std::int64_t output = -1) const;
   /// Names of the columns of BagExplanation::weights: "h0_q0", ...
   std::vector<std::string> weight_names() const;
 
@@ -77,8 +85,8 @@ struct FitOptions {
 struct FitResult {
   SavedModel model;
   std::int64_t num_training = 0, num_validation = 0;  ///< bags
-  /// Mean over the members, at the epochs kept; NaN without validation; of stored bags: each bag by
-  /// the others.
+  /// Main figure, mean over the members, at the epochs kept; NaN without validation; of stored
+  /// bags: each bag by the others.
   double validation_auc = 0;
   double best_epoch = 0;        ///< mean over the members
   std::int64_t resumed_at = 0;  ///< epochs (of all members) found in the checkpoint

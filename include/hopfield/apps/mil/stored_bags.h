@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,13 +47,19 @@ std::vector<BagSimilarity> similarity_candidates();
 /// A classifier of bags that stores the training bags as patterns and associates a bag with them:
 ///   score(b) = intercept + sum_m sum_j K_m(b, j) values_m[j],   a logit.
 ///
-/// Values   v = (K + 0.01 I)^-1 (t - mean t), t = +-1: the exact minimum of the squared error with
-///          its ridge; no seed, no epoch. The columns' ranks are fitted on the stored bags.
+/// Of several classes each has a logit of its own, that of the class against the rest, and its
+/// score is log(probability) + log(class weight): softmax shares them out. Of a regression the
+/// score is the estimate.
+///
+/// Values   v = (K + 0.01 I)^-1 (t - mean t), t = +-1, or the number: the exact minimum of the
+///          squared error with its ridge; no seed, no epoch. The columns' ranks are fitted on the
+///          stored bags.
 /// Choice   every candidate scores each stored bag as if it had not been stored (closed form,
 ///          t_j - v_j / G_jj, G the inverse). A candidate weighs exp(-2 (best - AUC) / se), AUC
-///          that of these scores, se the standard error of the best one; under 0.01 it is left out.
-///          The scores are divided by the sd of the left-out ones, averaged by weight, and turned
-///          into logits by a logistic fit to the left-out scores.
+///          that (macro AUC, R2: main_figure) of these scores, se the standard error of the best
+///          one; under 0.01 it is left out. The scores are divided by the sd of the left-out ones,
+///          averaged by weight, and turned into logits by a logistic fit to the left-out scores.
+///          Numbers are averaged as they are.
 /// Bits     a fixed function of bags and labels; independent of threads and of other bags scored.
 /// Threads  const members may run in parallel.
 class StoredBags {
@@ -60,8 +67,8 @@ class StoredBags {
   struct Member {
     BagSimilarity similarity;
     double weight = 0;           ///< sums to 1 over the members
-    double left_out_auc = 0;     ///< AUC of the left-out scores
-    std::vector<double> values;  ///< [stored bags], weight and calibration multiplied in
+    double left_out_auc = 0;     ///< main figure of the left-out scores
+    std::vector<double> values;  ///< [stored bags, outputs], weight and calibration multiplied in
   };
 
   /// The stored bags in one code of their instances. Empty if no member asks for it; that of ranks
@@ -81,41 +88,47 @@ class StoredBags {
   struct State {
     Coded ranks, z;
     std::vector<Member> members;
-    double intercept = 0;
-    double left_out_auc = 0;  ///< of the average; the weights have seen these labels
+    std::vector<double> intercept = {0.0};  ///< [outputs]
+    std::vector<double> log_class_weights;  ///< [outputs] of several classes; else empty
+    double left_out_auc = 0;                ///< of the average; the weights have seen these labels
   };
 
   StoredBags() = default;
 
-  /// Stores the bags `which`. `poll`, if given, is called between steps and may throw.
-  /// Time     O(candidates * n^3) for n stored bags, and O(N^2 K) for their N instances; with more
+  /// Stores the bags `which`. `poll`, if given, is called between steps and may throw. Class
+  /// weights of two classes shift the intercept by the difference of their logarithms. Time
+  /// O(candidates * n^3) for n stored bags, and O(N^2 K) for their N instances; with more
   ///          than 20000 instances candidates with `set` are not tried. Memory O(n^2).
   /// Errors   kInvalidArgument for bad bags, labels or numbers; kCorruptData with one class only or
   ///          constant features only; kUnsupported for more than 4096 bags.
   static StoredBags fit(const Bags& bags, std::span<const std::int64_t> which,
-                        const std::function<void()>& poll = {});
+                        const std::function<void()>& poll = {}, const ClassWeights& weights = {});
 
   std::int64_t num_features() const { return state_.ranks.coder.num_features(); }
   std::int64_t num_stored() const;  ///< bags
   std::int64_t num_values() const;  ///< of all members
   double left_out_auc() const { return state_.left_out_auc; }
   const std::vector<Member>& members() const { return state_.members; }
-  double intercept() const { return state_.intercept; }
+  double intercept() const { return state_.intercept.front(); }  ///< of the first output
+  std::int64_t num_outputs() const { return std::ssize(state_.intercept); }
   std::string text() const;  ///< the members, their weights in per cent
 
-  /// Logits of the bags `which`. Errors: kInvalidArgument for another number of features.
+  /// Scores [which, num_outputs()]. Errors: kInvalidArgument for another number of features.
   std::vector<double> scores(const Bags& bags, std::span<const std::int64_t> which) const;
 
-  /// What single instances of a bag do to its score.
+  /// What single instances of a bag do to one of its scores.
   struct InstanceEffects {
+    std::int64_t output = 0;  ///< that score; of several classes the greatest
     double score = 0;
     std::vector<double> alone;    ///< [instances], score of a bag of this instance only
     std::vector<double> without;  ///< [instances], score of the bag without it; of a bag that has
-                                  ///< no other the intercept: it associates with nothing
+                                  ///< no other that of an association with nothing
   };
-  /// One entry for each of the bags `which`. Errors: as scores.
+  /// One entry for each of the bags `which`; of the score number `output`, if it is not negative.
+  /// Errors: as scores.
   std::vector<InstanceEffects> instance_effects(const Bags& bags,
-                                                std::span<const std::int64_t> which) const;
+                                                std::span<const std::int64_t> which,
+                                                std::int64_t output = -1) const;
 
   const State& state() const { return state_; }
   /// Errors: kCorruptData if the parts contradict each other.
