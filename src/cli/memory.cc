@@ -76,7 +76,7 @@ void add_create(CLI::App& noun, Context& context) {
        "hopfield memory create table.csv --id-column name -o memory.safetensors --force",
        "hopfield memory create patterns.npy --ids names.txt --dtype bf16 -o small.safetensors",
        "hopfield memory create patterns.npy --values values.npy --metadata about.jsonl -o "
-       "memory.safetensors --force"},
+       "rich.safetensors"},
       [a, &context] { return run_create(*a, context); });
   add_named_rows(command, a->rows)->required();
   command.add_option("-o,--output", a->output, "The memory to write (safetensors)")

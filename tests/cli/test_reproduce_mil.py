@@ -161,7 +161,7 @@ class Refusals(ReproduceMilTest):
         for example in self.examples_of("reproduce", "mil"):
             self.expect(0, *example, env=here, error=SKIPPED)
             self.assertTrue((self.folder / "musk1/report.html").exists())
-        self.expect(2, "reproduce", error="there are: theory, mil")
+        self.expect(2, "reproduce", error="there are: theory, memory, mil")
 
 
 class Script(ReproduceMilTest):
