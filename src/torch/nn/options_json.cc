@@ -55,8 +55,8 @@ E value_of(const Names<E, N>& names, const std::string& name, const char* key) {
     if (name == text) return one;
     known += std::string(" ") + text;
   }
-  TORCH_CHECK(false, "[HopfieldOptions] expected ", key, " as one of", known, ", got \"", name,
-              "\"");
+  C10_THROW_ERROR(Error, c10::str("[HopfieldOptions] expected ", key, " as one of", known,
+                                  ", got \"", name, "\""));
 }
 
 json optional_json(const std::optional<std::int64_t>& value) {
