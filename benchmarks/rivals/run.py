@@ -228,7 +228,7 @@ class Bench:
         self.ours.ask("open", "memory-file/1GiB")
         self.ours.ask("open", "small/S100/d32/T1")
         numpy.save(self.folder / "cue.npy", numpy.random.default_rng(3).standard_normal((1, 64), dtype=numpy.float32))
-        recall = ("memory", "recall", str(2**22) + ".safetensors", "cue.npy", "--beta", "0.125", "-o", "state.npy", "--force")
+        recall = ("memory", "recall", str(2**22) + ".safetensors", "--cue", "cue.npy", "--beta", "0.125", "--updates", "1")
         starts, answers = [], []
         self.run_seconds(hopfield, *recall)
         for _ in range(max(self.arguments.rounds, 9)):
