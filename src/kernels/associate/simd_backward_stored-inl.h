@@ -105,56 +105,67 @@ class StoredPass {
     return want_values_ && !engine_.call.shape.tied ? engine_.padded_value_depth : 0;
   }
 
+  /// Elements of a target's sums: [patterns, stride] a head, stored patterns first, then values.
+  struct Sizes {
+    std::int64_t stored, values;             ///< of one head
+    std::int64_t stored_heads, value_heads;  ///< whose sums are kept apart
+    std::int64_t part() const { return stored + values; }
+    std::int64_t totals() const { return stored * stored_heads + values * value_heads; }
+  };
+  Sizes sizes_of(const Target& target) const {
+    const std::int64_t patterns = target.end - target.begin;
+    return {patterns * stored_stride(), patterns * value_stride(),
+            heads_apart_ ? 1 : engine_.call.in.stored.heads,
+            heads_apart_ ? 1 : engine_.values().heads};
+  }
+
   void run_here(const Target& target) {
-    const std::int64_t stored_size = kTile * stored_stride(), value_size = kTile * value_stride();
-    std::vector<T> totals(static_cast<std::size_t>(stored_size * engine_.call.in.stored.heads +
-                                                   value_size * engine_.values().heads));
+    const Sizes sizes = sizes_of(target);
+    std::vector<T> totals(static_cast<std::size_t>(sizes.totals()));
     Scratch<T>& scratch = thread_scratch<T>();
-    T* part = scratch.total.need(stored_size + value_size);
+    T* part = scratch.total.need(sizes.part());
     for (const Item& span : spans_of(target)) {
       run_span(target, span, scratch, part);
-      add(span.head, part, totals);
+      add(span.head, sizes, part, totals);
     }
-    write(target, totals);
+    write(target, sizes, totals);
   }
 
   void run_apart(const Target& target) {
-    const std::int64_t stored_size = kTile * stored_stride(), value_size = kTile * value_stride();
-    const std::int64_t size = stored_size + value_size;
-    std::vector<T> totals(static_cast<std::size_t>(stored_size * engine_.call.in.stored.heads +
-                                                   value_size * engine_.values().heads));
+    const Sizes sizes = sizes_of(target);
+    std::vector<T> totals(static_cast<std::size_t>(sizes.totals()));
     const std::vector<Item> spans = spans_of(target);
     const auto count = static_cast<std::int64_t>(spans.size());
     const std::int64_t wave = std::min(
-        count, std::max<std::int64_t>(2 * engine_.call.executor.concurrency(),
-                                      (std::int64_t{8} << 20) / std::max<std::int64_t>(size, 1)));
+        count,
+        std::max<std::int64_t>(2 * engine_.call.executor.concurrency(),
+                               (std::int64_t{8} << 20) / std::max<std::int64_t>(sizes.part(), 1)));
     Buffer<T> parts;
-    parts.need(wave * size);
+    parts.need(wave * sizes.part());
     for (std::int64_t first = 0; first < count; first += wave) {
       const std::int64_t now = std::min(wave, count - first);
       engine_.call.executor.run(now, [&](std::int64_t i) {
         run_span(target, spans[static_cast<std::size_t>(first + i)], thread_scratch<T>(),
-                 parts.data() + i * size);
+                 parts.data() + i * sizes.part());
       });
       for (std::int64_t i = 0; i < now; ++i) {
-        add(spans[static_cast<std::size_t>(first + i)].head, parts.data() + i * size, totals);
+        add(spans[static_cast<std::size_t>(first + i)].head, sizes, parts.data() + i * sizes.part(),
+            totals);
       }
     }
-    write(target, totals);
+    write(target, sizes, totals);
   }
 
-  void add(std::int64_t head, const T* part, std::vector<T>& totals) const {
-    const std::int64_t stored_size = kTile * stored_stride(), value_size = kTile * value_stride();
+  void add(std::int64_t head, const Sizes& sizes, const T* part, std::vector<T>& totals) const {
     T* stored =
-        totals.data() + head_of(engine_.call.in.stored, heads_apart_ ? 0 : head) * stored_size;
-    T* values = totals.data() + engine_.call.in.stored.heads * stored_size +
-                head_of(engine_.values(), heads_apart_ ? 0 : head) * value_size;
-    for (std::int64_t i = 0; i < stored_size; ++i) stored[i] += part[i];
-    for (std::int64_t i = 0; i < value_size; ++i) values[i] += part[stored_size + i];
+        totals.data() + head_of(engine_.call.in.stored, heads_apart_ ? 0 : head) * sizes.stored;
+    T* values = totals.data() + sizes.stored_heads * sizes.stored +
+                head_of(engine_.values(), heads_apart_ ? 0 : head) * sizes.values;
+    for (std::int64_t i = 0; i < sizes.stored; ++i) stored[i] += part[i];
+    for (std::int64_t i = 0; i < sizes.values; ++i) values[i] += part[sizes.stored + i];
   }
 
-  void write(const Target& target, const std::vector<T>& totals) const {
-    const std::int64_t stored_size = kTile * stored_stride(), value_size = kTile * value_stride();
+  void write(const Target& target, const Sizes& sizes, const std::vector<T>& totals) const {
     const std::int64_t begin =
         target.begin + (target.bag < 0 ? 0 : locate_bag(engine_.call, target.bag).stored_begin);
     const auto copy = [&](const MutablePatternView<T>& to, const T* from, std::int64_t stride,
@@ -166,24 +177,24 @@ class StoredPass {
         }
       }
     };
-    if (want_stored_) copy(stored_, totals.data(), stored_stride(), stored_size);
-    if (value_stride() > 0) {
-      copy(values_, totals.data() + engine_.call.in.stored.heads * stored_size, value_stride(),
-           value_size);
+    if (want_stored_) copy(stored_, totals.data(), stored_stride(), sizes.stored);
+    if (sizes.values > 0) {
+      copy(values_, totals.data() + sizes.stored_heads * sizes.stored, value_stride(),
+           sizes.values);
     }
   }
 
-  /// What the states of a span contribute to a tile: part = stored [kTile, stride], values
-  /// [kTile, stride].
+  /// What the states of a span contribute to a target, as sizes_of says.
   void run_span(const Target& target, const Item& span, Scratch<T>& scratch, T* part) {
     const Similarity similarity = engine_.call.in.similarity;
-    const std::int64_t stored_size = kTile * stored_stride();
-    std::fill(part, part + stored_size + kTile * value_stride(), T{0});
+    const Sizes sizes = sizes_of(target);
+    std::fill(part, part + sizes.part(), T{0});
     // With tied patterns, both kinds of gradients go to the same place, but by different factors.
     T* tied_values = nullptr;
     if (want_values_ && engine_.call.shape.tied) {
-      tied_values = scratch.value_gradient.need(kTile * engine_.padded_value_depth);
-      std::fill(tied_values, tied_values + kTile * engine_.padded_value_depth, T{0});
+      const std::int64_t size = (target.end - target.begin) * engine_.padded_value_depth;
+      tied_values = scratch.value_gradient.need(size);
+      std::fill(tied_values, tied_values + size, T{0});
     }
     T* along = scratch.along.need(kTile);
     std::fill(along, along + kTile, T{0});
@@ -212,7 +223,7 @@ class StoredPass {
         Product<T> g = transposed(tile, group.rows.count, tiles.p());
         g.width = g.b_depth = g.c_row = engine_.padded_value_depth;
         g.b = group.cotangents;
-        g.c = tied_values != nullptr ? tied_values : part + stored_size;
+        g.c = tied_values != nullptr ? tied_values : part + sizes.stored;
         accumulate_visible(engine_, engine_.kernels.accumulate, g);
       }
       if (!want_stored_) continue;
