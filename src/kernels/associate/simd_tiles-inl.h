@@ -241,12 +241,6 @@ HWY_INLINE Vec<T> load_blocks(const BlockPointers<T>& from, int64_t offset) {
   }
 }
 
-/// Whether patterns lie without gaps.
-template <class T>
-HWY_INLINE bool is_dense(int64_t row_bytes, int64_t depth) {
-  return row_bytes == depth * static_cast<int64_t>(sizeof(T));
-}
-
 HWY_INLINE void prefetch_far(const char* address) {
 #if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
   __builtin_prefetch(address, /*write=*/0, /*locality=*/1);
@@ -255,23 +249,21 @@ HWY_INLINE void prefetch_far(const char* address) {
 #endif
 }
 
-/// Patterns without gaps are asked for this many bytes before they are wanted: some 10 us of work
-/// on one state. More or less by a factor of four is no slower.
-constexpr int64_t kAhead = 32 * 1024;
-
 /// Transposes kLanes patterns of `depth` elements of T, row_bytes apart: put(k, column k). With
-/// each column goes one vector's worth of what lies kAhead further on, into the second cache.
+/// each column goes one vector's worth of what lies `ahead` bytes further on, into the second
+/// cache.
 template <class T, class Put>
-HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, const Put& put) {
+HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, int64_t ahead,
+                          const Put& put) {
   const Tag<T> d;
   BlockPointers<T> blocks = {};
   for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] = from + b * kBlockLanes<T> * row_bytes;
   constexpr int64_t kVectorBytes = kLanes<T> * static_cast<int64_t>(sizeof(T));
-  const char* ahead = from + (is_dense<T>(row_bytes, depth) ? kAhead : 0);
+  const char* soon = from + ahead;
   int64_t k = 0;
   for (; k + kBlockLanes<T> <= depth; k += kBlockLanes<T>) {
-    for (int64_t i = 0; i < kBlockLanes<T>; ++i) prefetch_far(ahead + i * kVectorBytes);
-    ahead += kBlockLanes<T> * kVectorBytes;
+    for (int64_t i = 0; i < kBlockLanes<T>; ++i) prefetch_far(soon + i * kVectorBytes);
+    soon += kBlockLanes<T> * kVectorBytes;
     if constexpr (sizeof(T) == 4) {
       const hn::RepartitionToWide<Tag<T>> pair;
       const Vec<T> a0 = load_blocks(blocks, 0);
@@ -305,42 +297,73 @@ HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, co
   }
 }
 
-/// At most kLanes patterns of any storage type as columns: put(k, column k), k ascending.
+/// Patterns of one call as they lie in memory.
+template <class T>
+struct PatternBytes {
+  DType dtype;
+  int64_t row_bytes, depth;
+
+  PatternBytes(DType dtype_in, int64_t row_stride, int64_t depth_in)
+      : dtype(dtype_in),
+        row_bytes(row_stride * static_cast<int64_t>(dtype_bytes(dtype_in))),
+        depth(depth_in) {}
+  int64_t bytes() const { return depth * static_cast<int64_t>(dtype_bytes(dtype)); }
+  bool same_type() const { return dtype == dtype_of<T>::value; }
+  /// Two components make one element of T.
+  bool pairs() const { return std::is_same_v<T, float> && dtype == DType::kBF16 && depth % 2 == 0; }
+  /// Without gaps they are asked for this many bytes before they are wanted, some 2 us of work on
+  /// one state (half or four times as many take the same time within a tenth); 0: not at all.
+  int64_t ahead() const { return row_bytes == bytes() && (same_type() || pairs()) ? 32 * 1024 : 0; }
+};
+
+/// kLanes patterns that can be transposed as they lie: put(k, column k), k ascending. False:
+/// others.
 template <class T, class Put>
-HWY_INLINE void for_each_column(const char* from, DType dtype, int64_t row_bytes, int64_t rows,
-                                int64_t depth, const Put& put) {
-  if (rows == kLanes<T> && dtype == dtype_of<T>::value) {
-    return transpose<T>(from, row_bytes, depth, put);
+HWY_INLINE bool transpose_in_place(const char* from, const PatternBytes<T>& p, const Put& put) {
+  if (p.same_type()) {
+    transpose<T>(from, p.row_bytes, p.depth, p.ahead(), put);
+    return true;
   }
   if constexpr (std::is_same_v<T, float>) {
-    if (rows == kLanes<T> && dtype == DType::kBF16 && depth % 2 == 0) {
-      return transpose<T>(from, row_bytes, depth / 2, [&](int64_t k, Vec<T> pairs) HWY_ATTR {
-        put(2 * k, first_of_pairs(pairs));
-        put(2 * k + 1, second_of_pairs(pairs));
-      });
+    if (p.pairs()) {
+      transpose<T>(
+          from, p.row_bytes, p.depth / 2,
+          p.ahead(), [&](int64_t k, Vec<T> pairs) __attribute__((always_inline)) {
+            put(2 * k, first_of_pairs(pairs));
+            put(2 * k + 1, second_of_pairs(pairs));
+          });
+      return true;
     }
   }
+  return false;
+}
+
+/// At most kLanes patterns of any storage type, by way of a buffer: put(k, column k), k ascending.
+template <class T, class Put>
+HWY_INLINE void transpose_converted(const char* from, const PatternBytes<T>& p, int64_t rows,
+                                    const Put& put) {
   constexpr int64_t kChunk = 64;
   HWY_ALIGN T buffer[kLanes<T> * kChunk] = {};
-  const auto element = static_cast<int64_t>(dtype_bytes(dtype));
-  for (int64_t k = 0; k < depth; k += kChunk) {
-    const int64_t chunk = std::min(kChunk, depth - k);
+  const auto element = static_cast<int64_t>(dtype_bytes(p.dtype));
+  for (int64_t k = 0; k < p.depth; k += kChunk) {
+    const int64_t chunk = std::min(kChunk, p.depth - k);
     for (int64_t r = 0; r < rows; ++r) {
-      convert_row(from + r * row_bytes + k * element, dtype, chunk, buffer + r * kChunk);
+      convert_row(from + r * p.row_bytes + k * element, p.dtype, chunk, buffer + r * kChunk);
     }
     transpose<T>(reinterpret_cast<const char*>(buffer), kChunk * static_cast<int64_t>(sizeof(T)),
-                 chunk, [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
+                 chunk, 0, [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
   }
 }
 
-/// Reads one element of each cache line, in the order of memory, of patterns that do not lie
-/// densely. The transposition that follows reads in another order, which the prefetchers of the CPU
+/// Reads one element of each cache line, in the order of memory, of patterns that nobody asked for
+/// ahead. The transposition that follows reads in another order, which the prefetchers of the CPU
 /// do not foresee.
-inline void touch(const char* from, int64_t row_bytes, int64_t rows, int64_t bytes) {
-  if (row_bytes == bytes) return;  // the transposition asks in time
+template <class T>
+void touch(const char* from, const PatternBytes<T>& p, int64_t rows) {
+  if (p.ahead() > 0) return;
   for (int64_t r = 0; r < rows; ++r) {
-    const volatile char* const row = from + r * row_bytes;
-    for (int64_t i = 0; i < bytes; i += 64) (void)row[i];
+    const volatile char* const row = from + r * p.row_bytes;
+    for (int64_t i = 0; i < p.bytes(); i += 64) (void)row[i];
   }
 }
 
@@ -349,17 +372,19 @@ void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t row
                   T* to) {
   if (depth == 0) return;  // `from` may be null
   const Tag<T> d;
-  const auto element = static_cast<int64_t>(dtype_bytes(dtype));
-  const int64_t row_bytes = row_stride * element;
+  const PatternBytes<T> p(dtype, row_stride, depth);
   const auto* const first = static_cast<const char*>(from);
-  touch(first, row_bytes, rows, depth * element);
+  touch(first, p, rows);
   for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
     const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
     for (int64_t v = 0; v < width; v += kLanes<T>) {
+      const char* const group = first + (panel + v) * p.row_bytes;
+      const int64_t count = std::min(kLanes<T>, rows - panel - v);
       T* const column = to + panel * depth + v;
-      for_each_column<T>(
-          first + (panel + v) * row_bytes, dtype, row_bytes, std::min(kLanes<T>, rows - panel - v),
-          depth, [&](int64_t k, Vec<T> x) HWY_ATTR { hn::StoreU(x, d, column + k * width); });
+      const auto store = [&](int64_t k, Vec<T> x)
+                             HWY_ATTR { hn::StoreU(x, d, column + k * width); };
+      if (count == kLanes<T> && transpose_in_place(group, p, store)) continue;
+      transpose_converted(group, p, count, store);
     }
   }
 }
@@ -384,51 +409,34 @@ struct FewSums {
   }
 };
 
-/// Patterns [first, first + count), count <= kLanes, of any storage type.
+/// At most kLanes patterns of any storage type.
 template <class Step, int kRows, class T>
-HWY_NOINLINE void multiply_few_slowly(const FewRowsProduct<T>& g, int64_t first, int64_t count) {
-  const int64_t row_bytes = g.row_stride * static_cast<int64_t>(dtype_bytes(g.dtype));
+HWY_NOINLINE void multiply_few_converted(const FewRowsProduct<T>& g, const PatternBytes<T>& p,
+                                         int64_t first, int64_t count) {
   FewSums<Step, kRows, T> sums;
-  for_each_column<T>(static_cast<const char*>(g.from) + first * row_bytes, g.dtype, row_bytes,
-                     count, g.depth, [&](int64_t k, Vec<T> x) HWY_ATTR { sums.add(g, k, x); });
+  transpose_converted(static_cast<const char*>(g.from) + first * p.row_bytes, p, count,
+                      [&](int64_t k, Vec<T> x) HWY_ATTR { sums.add(g, k, x); });
   sums.store(g, first);
 }
 
 /// The chain of `multiply` without storing the columns, which costs more than using them once.
 template <class Step, int kRows, class T>
 HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
-  const auto element = static_cast<int64_t>(dtype_bytes(g.dtype));
-  const int64_t row_bytes = g.row_stride * element;
+  const PatternBytes<T> p(g.dtype, g.row_stride, g.depth);
   const auto* const from = static_cast<const char*>(g.from);
-  const auto count_at = [&](int64_t first) { return std::min(kLanes<T>, g.count - first); };
-  touch(from, row_bytes, count_at(0), g.depth * element);
   for (int64_t first = 0; first < g.count; first += kLanes<T>) {
-    const int64_t next = first + kLanes<T>;
-    if (next < g.count)
-      touch(from + next * row_bytes, row_bytes, count_at(next), g.depth * element);
-    const char* const group = from + first * row_bytes;
-    if (next <= g.count && g.dtype == dtype_of<T>::value) {
-      FewSums<Step, kRows, T> sums;
-      transpose<T>(
-          group, row_bytes,
-          g.depth, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) { sums.add(g, k, x); });
+    const char* const group = from + first * p.row_bytes;
+    const int64_t count = std::min(kLanes<T>, g.count - first);
+    touch(group, p, count);
+    FewSums<Step, kRows, T> sums;
+    if (count == kLanes<T> &&
+        transpose_in_place(
+            group,
+            p, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) { sums.add(g, k, x); })) {
       sums.store(g, first);
-      continue;
+    } else {
+      multiply_few_converted<Step, kRows>(g, p, first, count);
     }
-    if constexpr (std::is_same_v<T, float>) {
-      if (next <= g.count && g.dtype == DType::kBF16 && g.depth % 2 == 0) {
-        FewSums<Step, kRows, T> sums;
-        transpose<T>(
-            group, row_bytes,
-            g.depth / 2, [&](int64_t k, Vec<T> pairs) __attribute__((always_inline)) {
-              sums.add(g, 2 * k, first_of_pairs(pairs));
-              sums.add(g, 2 * k + 1, second_of_pairs(pairs));
-            });
-        sums.store(g, first);
-        continue;
-      }
-    }
-    multiply_few_slowly<Step, kRows>(g, first, count_at(first));
   }
 }
 
