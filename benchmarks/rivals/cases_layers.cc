@@ -131,7 +131,7 @@ std::vector<Contender> open_updates(std::int64_t updates) {
   ops::RetrieveOptions options;
   options.beta = at::full({1}, 1 / std::sqrt(double{kDepth}));
   options.update_steps_max = {updates};
-  options.update_steps_eps = {0};
+  options.update_steps_eps = {1e-30};  // never reached
   options.criterion = StopCriterion::kState;
   const double work = 4.0 * kStates * kStored * kHeads * kDepth * static_cast<double>(updates + 1);
   std::vector<Contender> all;

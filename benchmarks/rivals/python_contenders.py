@@ -39,26 +39,34 @@ def plain(stored, states):
     return {"numpy": update}, lambda threads: None
 
 
-def reference(kind, backward):
+def timed(layer, inputs, leaves):
+    """Calls of a reference layer: forward, and backward to its parameters and `leaves` where there are leaves."""
+    import torch
+    layer.eval()
+    if not leaves:
+        return {"reference": torch.no_grad()(lambda: layer(inputs))}, torch.set_num_threads
+    gradient = torch.randn_like(layer(inputs))
+    return {"reference": lambda: torch.autograd.grad([layer(inputs)], leaves, [gradient], allow_unused=True)}, torch.set_num_threads
+
+
+def reference_lookup(backward):
     import torch
     import hflayers
-    if kind == "lookup":
-        layer = hflayers.HopfieldLayer(input_size=64, num_heads=8, quantity=1000)
-        value = torch.randn(32, 16, 64)
-    else:
-        layer = hflayers.Hopfield(input_size=512, num_heads=8)
-        value = torch.randn(32, 64, 512)
-    layer.eval()
-    gradient = torch.randn_like(value)
-    if backward:
-        def call():
-            layer.zero_grad()
-            layer(value).backward(gradient)
-    else:
-        def call():
-            with torch.no_grad():
-                layer(value)
-    return {"reference": call}, torch.set_num_threads
+    layer = hflayers.HopfieldLayer(input_size=64, num_heads=8, quantity=1000)
+    return timed(layer, torch.randn(32, 16, 64), list(layer.parameters()) if backward else [])
+
+
+def reference_association(batch, states, stored, updates=0, backward=True):
+    """The association alone. Heads are further samples here: the layer without projections would give every head all components."""
+    import torch
+    import hflayers
+    without = {f"normalize_{what}{affine}": False for affine in ("", "_affine")
+               for what in ("stored_pattern", "state_pattern", "pattern_projection", "hopfield_space")}
+    layer = hflayers.Hopfield(input_size=64, num_heads=1, scaling=0.125, update_steps_max=updates, update_steps_eps=1e-30,
+                              state_pattern_as_static=True, stored_pattern_as_static=True, pattern_projection_as_static=True,
+                              disable_out_projection=True, **without)
+    k, q, v = (torch.randn(8 * batch, length, 64, requires_grad=backward) for length in (stored, states, stored))
+    return timed(layer, (k, q, v) if backward else (k, q, k), [q, k, v] if backward else [])
 
 
 CASES = {
@@ -66,8 +74,18 @@ CASES = {
     "forward/f32/d64/S1000000/T16": ("numpy", lambda: plain(1_000_000, 16)),
     "search/S1000000/T1": ("faiss", lambda: search(1_000_000, 1)),
     "search/S200000/T256": ("faiss", lambda: search(200_000, 256)),
-    "lookup/forward": ("hflayers", lambda: reference("lookup", False)),
-    "lookup/backward": ("hflayers", lambda: reference("lookup", True)),
+    "lookup/forward": ("hflayers", lambda: reference_lookup(False)),
+    "lookup/backward": ("hflayers", lambda: reference_lookup(True)),
+    "layer/B32/L16/S64": ("hflayers", lambda: reference_association(32, 16, 64)),
+    "layer/B32/L64/S64": ("hflayers", lambda: reference_association(32, 64, 64)),
+    "layer/B32/L128/S512": ("hflayers", lambda: reference_association(32, 128, 512)),
+    "layer/B32/L16/S4096": ("hflayers", lambda: reference_association(32, 16, 4096)),
+    "layer/B8/L512/S4096": ("hflayers", lambda: reference_association(8, 512, 4096)),
+    "updates/k1": ("hflayers", lambda: reference_association(1, 512, 4096, updates=1, backward=False)),
+    "updates/k3": ("hflayers", lambda: reference_association(1, 512, 4096, updates=3, backward=False)),
+    "updates/k10": ("hflayers", lambda: reference_association(1, 512, 4096, updates=10, backward=False)),
+    # Padded to the longest bag; a mask would only add to its work.
+    "bags/256-small": ("hflayers", lambda: reference_association(256, 1, 40)),
 }
 
 

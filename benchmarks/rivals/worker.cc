@@ -6,12 +6,8 @@
 //   machine                       what this program runs on
 // A failure is answered by {"error": "..."}.
 
-#include <sys/resource.h>
-
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/randn.h>
 #include <torch/version.h>
 
 #include <algorithm>
