@@ -119,7 +119,8 @@ struct ExpConstants<double> {
 
 /// exp(x). At most 1.25 ULP off where the result is normal (tests/unit/kernels asserts it); 0 where
 /// it would be subnormal, so exactly 0 for -inf; +inf above 88.3 (f32), 709.4 (f64); NaN stays.
-template <class D, class V>
+/// kNotPositive: no x is above 0, of which it makes use.
+template <bool kNotPositive = false, class D, class V>
 HWY_INLINE V Exp(D d, V x) {
   using T = hn::TFromD<D>;
   using C = ExpConstants<T>;
@@ -138,7 +139,10 @@ HWY_INLINE V Exp(D d, V x) {
   const V y = hn::BitCast(d, hn::Add(hn::BitCast(bits, p),
                                      hn::ShiftLeft<C::kMantissaBits>(hn::BitCast(bits, shifted))));
   const V inside = hn::IfThenElseZero(hn::Ge(x, hn::Set(d, C::kLow)), y);
-  const V capped = hn::IfThenElse(hn::Gt(x, hn::Set(d, C::kHigh)), hn::Inf(d), inside);
+  V capped = inside;
+  if constexpr (!kNotPositive) {
+    capped = hn::IfThenElse(hn::Gt(x, hn::Set(d, C::kHigh)), hn::Inf(d), inside);
+  }
   return hn::IfThenElse(hn::Eq(x, x), capped, x);
 }
 

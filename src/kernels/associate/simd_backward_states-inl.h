@@ -32,7 +32,7 @@ class StatePass {
   }
 
   void run() {
-    const Plan plan = make_plan(engine_);
+    const Plan plan = make_plan(engine_, kGroupRows);
     if (plan.split_blocks) {
       for (const Item& item : plan.items) run_apart(item);
     } else {

@@ -217,7 +217,7 @@ template <class T>
 std::int64_t collect_rows(const Engine<T>& engine, const CollectOptions& options) {
   constexpr std::int64_t kBudget = std::int64_t{1} << 20;
   const std::int64_t kept = kept_a_row(options, engine.call.shape.num_stored);
-  return std::clamp<std::int64_t>(kBudget / (kept + 1), 1, kGroupRows);
+  return std::clamp<std::int64_t>(kBudget / (kept + 1), 1, kForwardRows);
 }
 
 template <class T>

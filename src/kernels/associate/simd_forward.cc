@@ -15,6 +15,7 @@ struct Wants {
   bool norms = false;  ///< the largest square norm, for the energy
   bool index = false;  ///< where the maximum is
   bool values = true;  ///< the weighted sum
+  bool moment = true;  ///< for the entropy; else RowPartial::moment means nothing
 };
 
 /// First entry equal to the tile's maximum; the first visible one where all are -inf.
@@ -80,7 +81,8 @@ class BlockFolder {
       partial.max = top.max;
     }
     const T shift = partial.max == -std::numeric_limits<T>::infinity() ? T{0} : partial.max;
-    const RowSums<T> sums = engine_.kernels.exp_row(tile.logical, shift, row);
+    const auto exp_row = wants_.moment ? engine_.kernels.exp_moment_row : engine_.kernels.exp_row;
+    const RowSums<T> sums = exp_row(tile.logical, shift, row);
     partial.sum += sums.sum;
     partial.moment += sums.moment;
     partial.visible += mask_.visible();
@@ -294,7 +296,7 @@ void write_associations(const Engine<T>& engine, const std::vector<RowPartial<T>
     std::int64_t begin, end;
   };
   std::vector<Unit> units;
-  for (const Item& item : make_items(engine.call, kGroupRows)) {
+  for (const Item& item : make_items(engine.call, kForwardRows)) {
     for (std::int64_t s = 0; s < item.num_stored; s += kPatterns) {
       units.push_back({item, s, std::min(item.num_stored, s + kPatterns)});
     }
@@ -354,6 +356,7 @@ void simd_softmax_forward(const TileKernels<T>& kernels, const AssociateCall& ca
   wants.norms = !out.energy.empty() && call.in.similarity == Similarity::kDot;
   wants.index = !out.largest_index.empty();
   wants.values = out.state.wanted();
+  wants.moment = !out.entropy.empty();
   const auto finish = [&](const RowGroup<T>& group, std::int64_t r, const RowPartial<T>& partial,
                           const T* acc) {
     const std::int64_t index = group.output(r, engine.heads);
@@ -380,7 +383,7 @@ void simd_softmax_partials(const TileKernels<T>& kernels, const AssociateCall& c
   const Engine<T> engine(call, kernels);
   Wants wants;
   wants.norms = wants.index = true;
-  const std::vector<Item> items = make_items(call, kGroupRows);
+  const std::vector<Item> items = make_items(call, kForwardRows);
   const auto num_items = static_cast<std::int64_t>(items.size());
   const std::int64_t stride = engine.padded_value_depth;
   const auto fold = [&](std::int64_t unit) {

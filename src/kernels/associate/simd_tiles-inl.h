@@ -533,7 +533,7 @@ RowMax<T> score_row(const T* similarity, int64_t count, T beta, const T* bias, T
   return {hn::GetLane(hn::MaxOfLanes(d, max)), !hn::AllFalse(d, nan)};
 }
 
-template <class T>
+template <bool kMoment, class T>
 RowSums<T> exp_row(int64_t count, T shift, T* x) {
   const Tag<T> d;
   LogicalSum<T> sum, moment;
@@ -542,14 +542,16 @@ RowSums<T> exp_row(int64_t count, T shift, T* x) {
     for (int v = 0; v < LogicalSum<T>::kVectors; ++v) {
       T* const at_v = x + j + v * kLanes<T>;
       const Vec<T> shifted = hn::Sub(hn::LoadU(d, at_v), minus);
-      const Vec<T> p = Exp(d, shifted);
+      const Vec<T> p = Exp</*kNotPositive=*/true>(d, shifted);
       hn::StoreU(p, d, at_v);
       sum.part[v] = hn::Add(sum.part[v], p);
-      const Vec<T> moments = hn::MulAdd(p, shifted, moment.part[v]);
-      moment.part[v] = hn::IfThenElse(hn::Eq(p, hn::Zero(d)), moment.part[v], moments);
+      if constexpr (kMoment) {
+        const Vec<T> moments = hn::MulAdd(p, shifted, moment.part[v]);
+        moment.part[v] = hn::IfThenElse(hn::Eq(p, hn::Zero(d)), moment.part[v], moments);
+      }
     }
   }
-  return {sum.total(), moment.total()};
+  return {sum.total(), kMoment ? moment.total() : T{0}};
 }
 
 template <class T>
@@ -639,7 +641,8 @@ TileKernels<T> kernels() {
       .square_norms = square_norms<T>,
       .cosine_row = cosine_row<T>,
       .score_row = score_row<T>,
-      .exp_row = exp_row<T>,
+      .exp_row = exp_row</*kMoment=*/false, T>,
+      .exp_moment_row = exp_row</*kMoment=*/true, T>,
       .association_row = association_row<T>,
       .scale_row = scale_row<T>,
       .gradient_row = gradient_row<T>,

@@ -125,9 +125,11 @@ struct TileKernels {
   /// scores[j] = beta * similarity[j] + bias[j] for j < count, -inf where bias[j] is -inf and from
   /// count up to the next multiple of kLogicalLanes. bias may be null; scores may be similarity.
   RowMax<T> (*score_row)(const T* similarity, std::int64_t count, T beta, const T* bias, T* scores);
-  /// x[j] := exp(x[j] - shift) for j < count, a multiple of kLogicalLanes. Sum of the results and
-  /// of result * (x[j] - shift), where a result of 0 counts 0.
+  /// x[j] := exp(x[j] - shift) for j < count, a multiple of kLogicalLanes; shift is at least every
+  /// x[j]. Sum of the results; exp_moment_row also that of result * (x[j] - shift), where a result
+  /// of 0 counts 0.
   RowSums<T> (*exp_row)(std::int64_t count, T shift, T* x);
+  RowSums<T> (*exp_moment_row)(std::int64_t count, T shift, T* x);
   /// The same without sums, and times `scale`.
   void (*association_row)(std::int64_t count, T shift, T scale, T* x);
   void (*scale_row)(std::int64_t count, T scale, T* x);  ///< any count

@@ -19,9 +19,13 @@
 
 namespace hopfield::internal {
 
-/// States of one (bag, head) that share the packing of a tile. A multiple of the 6 rows that the
-/// register block has; results do not depend on it.
-inline constexpr std::int64_t kGroupRows = 96;
+/// Rows of the largest register block.
+inline constexpr std::int64_t kRowBlock = 6;
+
+/// States of one (bag, head) that share the packing of a tile, at most: forward, and backward,
+/// which keeps more of each. Results do not depend on it.
+inline constexpr std::int64_t kForwardRows = 32 * kRowBlock;
+inline constexpr std::int64_t kGroupRows = 16 * kRowBlock;
 
 /// 64-byte aligned, uninitialised memory that grows and is used again.
 template <class T>
@@ -104,7 +108,7 @@ struct Plan {
   bool split_blocks = false;
 };
 template <class T>
-Plan make_plan(const Engine<T>& engine, std::int64_t rows_max = kGroupRows);
+Plan make_plan(const Engine<T>& engine, std::int64_t rows_max = kForwardRows);
 
 /// Multiply-adds of an item, roughly.
 template <class T>
@@ -147,9 +151,9 @@ struct RowGroup {
   BagPlace place;
   std::int64_t bag = 0, head = 0;
   std::int64_t count = 0;
-  std::int64_t state[kGroupRows];  ///< within the bag
-  T* states = nullptr;             ///< [count, padded_depth]
-  T* norms = nullptr;              ///< cosine only
+  std::int64_t state[kForwardRows];  ///< within the bag
+  T* states = nullptr;               ///< [count, padded_depth]
+  T* norms = nullptr;                ///< cosine only
   T beta = 0;
 
   std::int64_t row(std::int64_t r) const { return place.row_begin + state[r]; }
