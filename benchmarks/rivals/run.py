@@ -92,7 +92,19 @@ SHAPE_CLASSES = {  # the worst rate over the best
     "shape:d64-d1000": lambda d, dv: dv == 0 and d >= 64,
     "shape:dv": lambda d, dv: dv > 0,
 }
-SPECIAL = [SMALL, THREADS, *PEAK, START, ANSWER, *SHAPE_CLASSES]
+PRUNING = {  # (case, beta, states) of bench_pruning: goal
+    **{(f"MNIST, noise {noise}", beta, states): 5.0
+       for noise in ("0.2", "0.5") for beta in ("retrieving", "4x-retrieving") for states in (1, 64)},
+    **{(case, beta, states): 0.91 for case in ("MNIST, noise 1.0", "random, d = 64, noise 0.2") for beta in ("low",) for states in (1, 64)},
+    **{("1000 clusters, noise 0.1", "retrieving", states): 0.91 for states in (1, 64)},
+}
+
+
+def pruning_name(case, beta, states):
+    return f"pruning/{case.replace(', ', '/').replace(' = ', '').replace(' ', '-')}/{beta}/T{states}:brute-force"
+
+
+SPECIAL = [SMALL, THREADS, *PEAK, START, ANSWER, *SHAPE_CLASSES, *(pruning_name(*key) for key in PRUNING)]
 
 
 class Worker:
@@ -242,6 +254,23 @@ class Bench:
         if self.wants(ANSWER):
             self.add(ANSWER, [0.050 / s for s in answers], 1.0, ours_seconds=statistics.median(answers), rival_seconds=0.050)
 
+    def pruning(self):
+        """associate_pruned beside associate, both with all threads: what bench_pruning measured."""
+        wanted = {key: pruning_name(*key) for key in PRUNING if self.wants(pruning_name(*key))}
+        data = Path(os.environ.get("HOPFIELD_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")).resolve()
+        if not (data / "mnist").is_dir():
+            for name in wanted.values():
+                self.skip(name, f"no MNIST in {data}; set HOPFIELD_DATA")
+            return
+        out = self.folder / "pruning.json"
+        self.run_seconds(str((self.bin / "bench_pruning").resolve()), str(data), str(out))
+        for row in json.loads(out.read_text()):
+            key = (row["case"], row["beta_kind"], row["states"])
+            if key in wanted:
+                self.add(wanted[key], row["ratios"], PRUNING[key], ours_seconds=row["seconds_a_state"] * row["states"],
+                         rival_seconds=row["seconds_a_state"] * row["states"] * row["ratio"],
+                         left_out=row["left_out"], bound=row["bound"], error=row["error"])
+
     # ------------------------------------------------------------ telling
 
     def wants(self, name):
@@ -280,7 +309,8 @@ class Bench:
             rows = [row for row in ROWS if row.case == case and (self.wants(row.name) or (case == THREADS.split(":")[0] and self.wants(THREADS)))]
             if rows:
                 self.compare(case, rows)
-        for names, measure in (((SMALL,), self.small), (SHAPE_CLASSES, self.shapes), ((START, ANSWER), self.program), (PEAK, self.peaks)):
+        for names, measure in (((SMALL,), self.small), (SHAPE_CLASSES, self.shapes), ((START, ANSWER), self.program), (PEAK, self.peaks),
+                               ([pruning_name(*key) for key in PRUNING], self.pruning)):
             if any(self.wants(name) for name in names):
                 measure()
         minutes = (time.time() - start) / 60

@@ -215,10 +215,10 @@ class Study {
     build_seconds_ = seconds_of([&] { pruned.emplace(p.view()); });
     const double beta = retrieving_beta(p, cues, spread);
     if (beta > 0) {
-      measure(p, *pruned, cues, name, beta, true);
-      measure(p, *pruned, cues, name, 4 * beta, true);
+      measure(p, *pruned, cues, name, beta, "retrieving");
+      measure(p, *pruned, cues, name, 4 * beta, "4x-retrieving");
     }
-    measure(p, *pruned, cues, name, 1e-3 / (spread * spread), false);
+    measure(p, *pruned, cues, name, 1e-3 / (spread * spread), "low");
   }
 
   void print() const { std::fputs(table_.text().c_str(), stdout); }
@@ -226,7 +226,7 @@ class Study {
 
  private:
   void measure(const Patterns& p, const PrunedPatterns<float>& pruned, const Cues& cues,
-               const std::string& name, double beta, bool retrieves) {
+               const std::string& name, double beta, const char* kind) {
     const PatternView all = pattern_view(cues.values.data(), kCues, p.depth);
     PruneOptions options;
     options.similarity = Similarity::kNegativeSquaredDistance;
@@ -262,13 +262,14 @@ class Study {
                {"patterns", p.rows},
                {"depth", p.depth},
                {"beta", beta},
-               {"retrieves", retrieves},
+               {"beta_kind", kind},
                {"states", batch},
                {"left_out", 1 - visited},
                {"bound", bound},
                {"error", error},
                {"brute_force_error", brute_error},
                {"ratio", median(ratios)},
+               {"ratios", ratios},
                {"ratio_min", *std::min_element(ratios.begin(), ratios.end())},
                {"ratio_max", *std::max_element(ratios.begin(), ratios.end())},
                {"seconds_a_state", median(times)},
