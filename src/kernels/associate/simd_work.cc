@@ -27,16 +27,19 @@ Engine<T>::Engine(const AssociateCall& call_in, const TileKernels<T>& kernels_in
 }
 
 std::vector<Item> make_items(const AssociateCall& call, std::int64_t rows) {
+  const std::int64_t unit = rows < kRowBlock ? 1 : kRowBlock;
+  rows = rows / unit * unit;
   std::vector<Item> items;
   for (std::int64_t b = 0; b < call.shape.num_bags; ++b) {
     const BagPlace bag = locate_bag(call, b);
     const std::int64_t parts = num_blocks(bag.state_count, rows);
     for (std::int64_t h = 0; h < call.shape.heads; ++h) {
       for (std::int64_t p = 0; p < parts; ++p) {
-        // Even parts, as far as register blocks allow: 100 states are 48 + 52, not 96 + 4.
+        // Even parts, as far as register blocks allow: 100 states are 54 + 46, not 96 + 4. Rounded
+        // up, since then no part is larger than `rows`.
         const auto begin = [&](std::int64_t part) {
           const std::int64_t even = bag.state_count * part / parts;
-          return part == parts ? even : even / kRowBlock * kRowBlock;
+          return std::min(bag.state_count, num_blocks(even, unit) * unit);
         };
         items.push_back({b, h, begin(p), begin(p + 1), bag.stored_count});
       }

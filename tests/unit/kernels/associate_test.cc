@@ -153,6 +153,53 @@ TEST_P(Associate, FullyMaskedRowPassesNoGradient) {
   }
 }
 
+/// Seven states again and again, up to num_states of them.
+Memory<float> repeated_states(std::int64_t num_states) {
+  Memory<float> m = small<float>();
+  m.states.clear();
+  for (std::int64_t t = 0; t < num_states; ++t) {
+    m.states.push_back(static_cast<float>(t % 7) - 2);
+    m.states.push_back(static_cast<float>(t % 7 * (t % 7)) / 16);
+  }
+  return m;
+}
+
+std::vector<float> state_gradient(const Memory<float>& m, const Result<float>& r,
+                                  const std::string& target) {
+  AssociateSaved<float> saved;
+  saved.state = pattern_view(r.state.data(), m.num_states(), m.depth);
+  saved.lse = r.lse;
+  AssociateCotangents<float> g;
+  g.state = pattern_view(m.states.data(), m.num_states(), m.depth);
+  std::vector<float> gradient(m.states.size()), stored(m.stored.size());
+  AssociateGradients<float> d;
+  d.states = mutable_view(gradient.data(), m.num_states(), m.depth);
+  d.stored = mutable_view(stored.data(), m.num_stored(), m.depth);
+  AssociateOptions options;
+  options.target = target;
+  associate_backward(m.view(), saved, g, d, options);
+  return gradient;
+}
+
+// Numbers of states at which groups of them begin to be cut in other ways.
+TEST_P(Associate, EachOfAnyNumberOfStatesGetsWhatItGetsAmongFew) {
+  const Memory<float> few = repeated_states(7);
+  const auto of_few = associate_all<float>(few.view(), GetParam());
+  const std::vector<float> gradient_of_few = state_gradient(few, of_few, GetParam());
+  for (const std::int64_t count : {95, 96, 97, 101, 190, 191, 192, 193, 197, 289, 388, 580, 4096}) {
+    const Memory<float> many = repeated_states(count);
+    const auto of_many = associate_all<float>(many.view(), GetParam());
+    const std::vector<float> gradient_of_many = state_gradient(many, of_many, GetParam());
+    for (std::size_t i = 0; i < of_many.state.size(); ++i) {
+      ASSERT_EQ(of_many.state[i], of_few.state[i % 14]) << count << " states, number " << i;
+      ASSERT_EQ(gradient_of_many[i], gradient_of_few[i % 14]) << count << " states, number " << i;
+    }
+    for (std::size_t t = 0; t < of_many.lse.size(); ++t) {
+      ASSERT_EQ(of_many.lse[t], of_few.lse[t % 7]) << count << " states";
+    }
+  }
+}
+
 TEST_P(Associate, NanStaysInTheRowsThatSeeIt) {
   for (const Separation separation : kAllSeparations) {
     Memory<float> m = small<float>();
