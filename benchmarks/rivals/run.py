@@ -145,6 +145,7 @@ class Bench:
             found = re.search(r"^flags\s*:(.*)$", info.read_text(), re.M)
             self.flags = set(found.group(1).split()) if found else set()
         self.rows = []
+        self.limits = {}  # of the machine: giga a second, the best that any case saw
 
     def worker(self):
         return Worker([str(self.bin / "bench_worker")], self.folder)
@@ -188,6 +189,10 @@ class Bench:
             our_threads, ours = self.best(seconds, row.ours)
             their_threads, theirs = self.best(seconds, row.rival)
             unit = row.unit
+            if unit != "call":
+                limit = f"{row.rival} {'bf16' if 'bf16' in case else 'f32'}, {'GFLOP/s' if unit == 'flops' else 'GB/s'}"
+                rate = work[row.rival][unit] / statistics.median(theirs) / 1e9
+                self.limits[limit] = max(self.limits.get(limit, 0), rate)
             scale = work[row.ours][unit] / work[row.rival][unit] if row.rival in work else 1
             self.add(row.name, [scale * t / o for o, t in zip(ours, theirs)], row.goal,
                      ours_seconds=statistics.median(ours), rival_seconds=statistics.median(theirs),
@@ -313,13 +318,15 @@ class Bench:
                                ([pruning_name(*key) for key in PRUNING], self.pruning)):
             if any(self.wants(name) for name in names):
                 measure()
+        for limit, rate in self.limits.items():
+            print(f"limit: {limit}: {rate:.1f}")
         minutes = (time.time() - start) / 60
         judged = [row for row in self.rows if row.get("met") is not None]
         lost = [row["name"] for row in judged if not row["met"]]
         print(f"\n{len(judged) - len(lost)} of {len(judged)} goals met, {minutes:.1f} minutes")
         if lost:
             print("missed:", *lost, sep="\n  ")
-        return {"machine": machine, "rounds": self.arguments.rounds, "minutes": minutes, "rows": self.rows}
+        return {"machine": machine, "limits": self.limits, "rounds": self.arguments.rounds, "minutes": minutes, "rows": self.rows}
 
 
 def markdown(results):
