@@ -203,11 +203,14 @@ class StatePass {
       const GradientTile<T> tile = load_gradient_tile(engine_, arrivals_, rows.place, rows.head, s,
                                                       end, rows.count, scratch);
       tiles.compute(tile);
-      if (states_.wanted() && engine_.call.in.similarity == Similarity::kCosine) {
+      if (wanted() && engine_.call.in.similarity == Similarity::kCosine) {
         tiles.weigh_cosine(tile.stored, nullptr);
       }
-      add_tile(rows, tiles, load_tile_rows(engine_, rows.place, rows.head, tile.stored, scratch),
-               tile.stored.count, s == begin, gradient, sums);
+      PatternRows<T> patterns;
+      if (wanted()) {
+        patterns = load_tile_rows(engine_, rows.place, rows.head, tile.stored, scratch);
+      }
+      add_tile(rows, tiles, patterns, tile.stored.count, s == begin, gradient, sums);
     }
   }
 

@@ -64,7 +64,10 @@ class StoredPass {
     std::int64_t stored_row = 0;
     T* values = nullptr;
     std::int64_t values_row = 0;
-    T* along = nullptr;    ///< [kTile], cosine only
+    T* along = nullptr;  ///< [kTile], cosine only
+    /// [depth, kTile] instead of rows until the end, where depth fills half a vector at most.
+    T* stored_across = nullptr;
+    T* values_across = nullptr;
     T* part = nullptr;     ///< what has to be written at the end; null: nothing
     bool started = false;  ///< some group was added; nothing is written before
   };
@@ -92,7 +95,10 @@ class StoredPass {
     const Similarity similarity = engine_.call.in.similarity;
     const bool first = !sums.started;
     sums.started = true;
-    if (want_values_) {
+    if (want_values_ && sums.values_across != nullptr) {
+      add_across(tile, group.rows.count, group.cotangents, engine_.value_depth, tiles.p(), first,
+                 sums.values_across);
+    } else if (want_values_) {
       Product<T> g = transposed(tile, group.rows.count, tiles.p(), first);
       g.width = g.b_depth = engine_.padded_value_depth;
       g.b = group.cotangents;
@@ -102,6 +108,10 @@ class StoredPass {
     }
     if (!want_stored_) return;
     if (similarity == Similarity::kCosine) tiles.weigh_cosine(tile, sums.along);
+    if (sums.stored_across != nullptr) {
+      return add_across(tile, group.rows.count, group.rows.states, engine_.depth, tiles.ds(), first,
+                        sums.stored_across);
+    }
     Product<T> g = transposed(tile, group.rows.count, tiles.ds(), first);
     g.width = g.b_depth = engine_.padded_depth;
     g.b = group.rows.states;
@@ -120,6 +130,12 @@ class StoredPass {
   void finish(std::int64_t head, const StoredTile<T>& tile, const PatternRows<T>& patterns,
               const Sums& sums) const {
     if (!sums.started) return zero_sums(tile.count, sums);
+    if (sums.stored_across != nullptr) {
+      turn(tile.count, engine_.depth, sums.stored_across, sums.stored, sums.stored_row);
+    }
+    if (sums.values_across != nullptr) {
+      turn(tile.count, engine_.value_depth, sums.values_across, sums.values, sums.values_row);
+    }
     if (want_stored_) scale_stored(head, tile, patterns, sums);
   }
 
@@ -211,6 +227,17 @@ class StoredPass {
     if (want_values_ && engine_.call.shape.tied) {
       sums.values_row = engine_.padded_value_depth;
       sums.values = scratch.value_gradient.need(kTile * sums.values_row);
+    }
+    // Weights are the columns then; where some are blocked, accumulate_visible wants them as rows.
+    const auto narrow = [&](std::int64_t depth) {
+      return !engine_.masked && 2 * depth <= engine_.kernels.lanes;
+    };
+    if (want_values_ && narrow(engine_.value_depth)) {
+      sums.values_across = scratch.values_across.need(engine_.value_depth * kTile);
+    }
+    if (want_stored_ && narrow(engine_.depth) &&
+        engine_.call.in.similarity != Similarity::kNegativeSquaredDistance) {
+      sums.stored_across = scratch.stored_across.need(engine_.depth * kTile);
     }
     sums.along = scratch.along.need(kTile);
     std::fill(sums.along, sums.along + kTile, T{0});
@@ -326,6 +353,32 @@ class StoredPass {
     g.a_depth = kTile;
     g.fresh = first;
     return g;
+  }
+
+  /// The same sums with the roles exchanged: a vector holds patterns, not components.
+  void add_across(const StoredTile<T>& tile, std::int64_t states, const T* rows, std::int64_t depth,
+                  const T* weights, bool first, T* across) const {
+    Product<T> g;
+    g.rows = depth;
+    g.width = tile.padded;
+    g.depth = states;
+    g.a = rows;
+    g.a_row = 1;
+    g.a_depth = engine_.padded(depth);
+    g.b = weights;
+    g.b_depth = kTile;
+    g.c = across;
+    g.c_row = kTile;
+    g.fresh = first;
+    engine_.kernels.accumulate(g);
+  }
+
+  void turn(std::int64_t count, std::int64_t depth, const T* across, T* rows,
+            std::int64_t row) const {
+    for (std::int64_t s = 0; s < count; ++s) {
+      for (std::int64_t k = 0; k < depth; ++k) rows[s * row + k] = across[k * kTile + s];
+      std::fill(rows + s * row + depth, rows + s * row + engine_.padded(depth), T{0});
+    }
   }
 
   void zero_sums(std::int64_t count, const Sums& sums) const {

@@ -56,7 +56,8 @@ struct Scratch {
   Buffer<T> states, state_norms, cotangents, saved;
   Buffer<T> columns, rows, value_columns, value_rows, norms, bias;
   Buffer<T> similarity, scores, u;
-  Buffer<T> acc, total, gradient, gradient_total, value_gradient, value_total, along;
+  Buffer<T> acc, total, gradient, gradient_total, value_gradient, along;
+  Buffer<T> stored_across, values_across;
   std::vector<RowPartial<T>> partials, totals;
 };
 template <class T>
