@@ -125,6 +125,13 @@ bool is_folder(const std::string& path);
 /// Whether two paths name the same existing file.
 bool same_file(const std::string& a, const std::string& b);
 
+/// Asks the system for large pages behind [data, data + bytes), memory that is yet to be written:
+/// the first touch of every 4 KiB costs as much as the work on it. A hint; what the system answers
+/// does not matter.
+///
+/// Threads  any, as for any other use of the memory.
+void prefer_large_pages(void* data, std::size_t bytes) noexcept;
+
 // The functions below serve programs; the library never calls them.
 
 /// Whether standard output / standard error is a terminal.

@@ -1,6 +1,6 @@
 // Softmax, backward. Scores are recomputed tile by tile from the saved lse: one pass over the
-// states gives their gradients and beta's, one over the stored patterns gives theirs, one more the
-// bias's. With p = exp(score - lse):
+// states gives their gradients and beta's, one over the stored patterns gives theirs (or one does
+// both), one more the bias's. With p = exp(score - lse):
 //
 //   ds = p (<g, v> - <g, out> + g_lse - g_E / beta - g_H (score - lse + H))
 
@@ -9,6 +9,7 @@
 #include <iterator>
 #include <vector>
 
+#include "kernels/associate/simd_backward_joint-inl.h"
 #include "kernels/associate/simd_backward_states-inl.h"
 #include "kernels/associate/simd_backward_stored-inl.h"
 #include "kernels/associate/simd_gradients.h"
@@ -77,18 +78,16 @@ class BiasPass {
     GradientGroup<T> group;
     load_gradient_group(engine_, arrivals_, item, scratch, group);
     if (group.rows.count == 0) return;
-    const StoredTile<T> tile = load_tile(
-        engine_, group.rows.place, item.head, begin, std::min(item.num_stored, begin + kTile),
-        engine_.call.in.similarity == Similarity::kCosine, scratch);
+    const GradientTile<T> tile =
+        load_gradient_tile(engine_, arrivals_, group.rows.place, item.head, begin, item.num_stored,
+                           group.rows.count, scratch);
     TileGradients<T> tiles(engine_, arrivals_, group, scratch);
-    tiles.compute(tile, arrivals_.state ? TileGradients<T>::load_value_columns(engine_, group.rows,
-                                                                               tile, scratch)
-                                        : nullptr);
+    tiles.compute(tile);
     for (std::int64_t r = 0; r < group.rows.count; ++r) {
       T* to = to_.bias + item.bag * to_.bias_bag_stride + item.head * to_.bias_head_stride +
               group.rows.state[r] * to_.bias_state_stride + begin * to_.bias_stored_stride;
       const T* ds = tiles.ds() + r * kTile;
-      for (std::int64_t s = 0; s < tile.count; ++s) to[s * to_.bias_stored_stride] += ds[s];
+      for (std::int64_t s = 0; s < tile.stored.count; ++s) to[s * to_.bias_stored_stride] += ds[s];
     }
   }
 
@@ -134,16 +133,19 @@ void simd_softmax_backward(const TileKernels<T>& kernels, const AssociateCall& c
   const Arrivals<T> arrivals = {saved, cotangents, cotangents.state.given(),
                                 !gradients.beta.empty() || cosine, find_dead(call, saved.lse)};
   const bool bias_by_row = gradients.bias != nullptr && gradients.bias_stored_stride == 0;
-  if (gradients.states.wanted() || !gradients.beta.empty() || bias_by_row) {
-    StatePass<T> pass(engine, arrivals, gradients, bias_by_row);
-    pass.run();
-    finish_beta(call, pass.beta(), gradients.beta);
-    if (bias_by_row) add_row_sums(call, pass.row_sums(), gradients);
-  }
+  const bool of_states = gradients.states.wanted() || !gradients.beta.empty() || bias_by_row;
   if (!arrivals.state) zero_fill(gradients.projections);
-  if (gradients.stored.wanted() || gradients.projections.wanted()) {
-    StoredPass<T>(engine, arrivals, gradients).run();
+  StatePass<T> states(engine, arrivals, gradients, bias_by_row);
+  StoredPass<T> stored(engine, arrivals, gradients);
+  JointPass<T> joint(engine, arrivals, states, stored);
+  if (of_states && stored.wanted() && joint.suits()) {
+    joint.run();
+  } else {
+    if (of_states) states.run();
+    if (stored.wanted()) stored.run();
   }
+  if (of_states) finish_beta(call, states.beta(), gradients.beta);
+  if (bias_by_row) add_row_sums(call, states.row_sums(), gradients);
   if (gradients.stored.wanted() && !cotangents.energy.empty() &&
       call.in.similarity == Similarity::kDot) {
     add_largest_norm_gradient(engine, cotangents.energy, arrivals.dead, gradients.stored);

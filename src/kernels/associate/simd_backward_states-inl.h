@@ -43,17 +43,102 @@ class StatePass {
           },
           [&](std::int64_t i) { run_here(plan.items[static_cast<std::size_t>(i)]); });
     }
-    states_.finish();
+    finish();
   }
 
   const std::vector<double>& beta() const { return beta_; }
   const std::vector<double>& row_sums() const { return ds_; }
 
- private:
-  std::int64_t stride() const { return engine_.padded_depth; }
+  // The steps of the pass, for the one that computes both kinds of gradients at once.
 
+  bool wanted() const { return states_.wanted(); }
+  std::int64_t stride() const { return engine_.padded_depth; }
+  void zero(const Item& item) { states_.zero(item); }
+  void finish() { states_.finish(); }
+
+  /// Adds what `count` patterns contribute to a group: ds is weighed already. The first tile of a
+  /// block writes the gradient.
+  void add_tile(const RowGroup<T>& rows, const TileGradients<T>& tiles,
+                const PatternRows<T>& patterns, std::int64_t count, bool first, T* gradient,
+                RowTotals* sums) const {
+    for (std::int64_t r = 0; r < rows.count; ++r) {
+      sums[r].ds += static_cast<double>(tiles.sums[r].sum);
+      sums[r].moment += static_cast<double>(tiles.sums[r].moment);
+      sums[r].visible += tiles.visible[r];
+    }
+    if (!wanted()) return;
+    Product<T> g;
+    g.rows = rows.count;
+    g.width = stride();
+    g.depth = count;
+    g.a = tiles.ds();
+    g.a_row = kTile;
+    g.b = patterns.data;
+    g.b_depth = patterns.stride;
+    g.c = gradient;
+    g.c_row = stride();
+    g.fresh = first;
+    g.center = rows.states;
+    g.center_row = stride();
+    accumulate_visible(engine_,
+                       engine_.call.in.similarity == Similarity::kNegativeSquaredDistance
+                           ? engine_.kernels.accumulate_difference
+                           : engine_.kernels.accumulate,
+                       g);
+  }
+
+  /// Adds a block.
+  void add(std::int64_t rows, const T* part, const RowTotals* part_sums, T* total,
+           RowTotals* sums) const {
+    for (std::int64_t i = 0; wanted() && i < rows * stride(); ++i) total[i] += part[i];
+    for (std::int64_t r = 0; r < rows; ++r) {
+      sums[r].ds += part_sums[r].ds;
+      sums[r].moment += part_sums[r].moment;
+      sums[r].visible += part_sums[r].visible;
+    }
+  }
+
+  /// From sums over scores to the state's gradient, and what else the energy depends on.
+  void finish_rows(const GradientGroup<T>& group, const T* total, const RowTotals* sums) {
+    const Similarity similarity = engine_.call.in.similarity;
+    const double beta = beta_of(engine_.call.in, group.rows.head);
+    const auto& energies = arrivals_.cotangents.energy;
+    for (std::int64_t r = 0; r < group.rows.count; ++r) {
+      const auto index = static_cast<std::size_t>(group.rows.output(r, engine_.heads));
+      const double energy = energies.empty() ? 0 : static_cast<double>(energies[index]);
+      if (!ds_.empty()) ds_[index] = sums[r].ds;
+      if (!beta_.empty()) {
+        beta_[index] = sums[r].moment;
+        if (energy != 0) {
+          const double log_count = std::log(static_cast<double>(sums[r].visible));
+          beta_[index] += energy * (static_cast<double>(group.lse[r]) - log_count) / (beta * beta);
+        }
+      }
+      if (!states_.wanted()) continue;
+      double scale = beta, own = similarity == Similarity::kDot ? energy : 0;
+      if (similarity == Similarity::kNegativeSquaredDistance) scale = 2 * beta;
+      if (similarity == Similarity::kCosine && group.rows.norms[r] != 0) {
+        const auto norm = static_cast<double>(group.rows.norms[r]);
+        own = -beta * sums[r].moment / (norm * norm);
+      }
+      const T* from = total + r * stride();
+      const T* xi = group.rows.states + r * stride();
+      T* to = states_.row(group.rows.place, group.rows.state[r], group.rows.head);
+      if (own == 0) {
+        std::copy(from, from + engine_.depth, to);
+        engine_.kernels.scale_row(engine_.depth, static_cast<T>(scale), to);
+        continue;
+      }
+      for (std::int64_t k = 0; k < engine_.depth; ++k) {
+        to[k] =
+            static_cast<T>(scale * static_cast<double>(from[k]) + own * static_cast<double>(xi[k]));
+      }
+    }
+  }
+
+ private:
   void run_here(const Item& item) {
-    states_.zero(item);
+    zero(item);
     Scratch<T>& scratch = thread_scratch<T>();
     GradientGroup<T> group;
     load_gradient_group(engine_, arrivals_, item, scratch, group);
@@ -73,7 +158,7 @@ class StatePass {
   }
 
   void run_apart(const Item& item) {
-    states_.zero(item);
+    zero(item);
     const std::int64_t rows = item.end - item.begin;
     const std::int64_t elements = rows * stride();
     const std::int64_t blocks = num_blocks(item.num_stored, engine_.call.block_size);
@@ -112,86 +197,20 @@ class StatePass {
   void run_block(const GradientGroup<T>& group, std::int64_t begin, std::int64_t end,
                  Scratch<T>& scratch, T* gradient, RowTotals* sums) {
     const RowGroup<T>& rows = group.rows;
-    const Similarity similarity = engine_.call.in.similarity;
-    std::fill(gradient, gradient + rows.count * stride(), T{0});
     std::fill(sums, sums + rows.count, RowTotals());
     TileGradients<T> tiles(engine_, arrivals_, group, scratch);
     for (std::int64_t s = begin; s < end; s += kTile) {
-      const StoredTile<T> tile = load_tile(engine_, rows.place, rows.head, s, end,
-                                           similarity == Similarity::kCosine, scratch);
-      tiles.compute(tile, arrivals_.state
-                              ? TileGradients<T>::load_value_columns(engine_, rows, tile, scratch)
-                              : nullptr);
-      for (std::int64_t r = 0; r < rows.count; ++r) {
-        sums[r].ds += static_cast<double>(tiles.sums[r].sum);
-        sums[r].moment += static_cast<double>(tiles.sums[r].moment);
-        sums[r].visible += tiles.visible[r];
+      const GradientTile<T> tile = load_gradient_tile(engine_, arrivals_, rows.place, rows.head, s,
+                                                      end, rows.count, scratch);
+      tiles.compute(tile);
+      if (wanted() && engine_.call.in.similarity == Similarity::kCosine) {
+        tiles.weigh_cosine(tile.stored, nullptr);
       }
-      if (!states_.wanted()) continue;
-      if (similarity == Similarity::kCosine) tiles.weigh_cosine(tile, nullptr);
-      const PatternRows<T> patterns =
-          load_rows(engine_, engine_.call.in.stored, rows.place.stored_begin + s, rows.head,
-                    tile.count, scratch.rows);
-      Product<T> g;
-      g.rows = rows.count;
-      g.width = stride();
-      g.depth = tile.count;
-      g.a = tiles.ds();
-      g.a_row = kTile;
-      g.b = patterns.data;
-      g.b_depth = patterns.stride;
-      g.c = gradient;
-      g.c_row = stride();
-      g.center = rows.states;
-      g.center_row = stride();
-      accumulate_visible(engine_,
-                         similarity == Similarity::kNegativeSquaredDistance
-                             ? engine_.kernels.accumulate_difference
-                             : engine_.kernels.accumulate,
-                         g);
-    }
-  }
-
-  void add(std::int64_t rows, const T* part, const RowTotals* part_sums, T* total,
-           RowTotals* sums) {
-    for (std::int64_t i = 0; i < rows * stride(); ++i) total[i] += part[i];
-    for (std::int64_t r = 0; r < rows; ++r) {
-      sums[r].ds += part_sums[r].ds;
-      sums[r].moment += part_sums[r].moment;
-      sums[r].visible += part_sums[r].visible;
-    }
-  }
-
-  /// From sums over scores to the state's gradient, and what else the energy depends on.
-  void finish_rows(const GradientGroup<T>& group, const T* total, const RowTotals* sums) {
-    const Similarity similarity = engine_.call.in.similarity;
-    const double beta = beta_of(engine_.call.in, group.rows.head);
-    const auto& energies = arrivals_.cotangents.energy;
-    for (std::int64_t r = 0; r < group.rows.count; ++r) {
-      const auto index = static_cast<std::size_t>(group.rows.output(r, engine_.heads));
-      const double energy = energies.empty() ? 0 : static_cast<double>(energies[index]);
-      if (!ds_.empty()) ds_[index] = sums[r].ds;
-      if (!beta_.empty()) {
-        beta_[index] = sums[r].moment;
-        if (energy != 0) {
-          const double log_count = std::log(static_cast<double>(sums[r].visible));
-          beta_[index] += energy * (static_cast<double>(group.lse[r]) - log_count) / (beta * beta);
-        }
+      PatternRows<T> patterns;
+      if (wanted()) {
+        patterns = load_tile_rows(engine_, rows.place, rows.head, tile.stored, scratch);
       }
-      if (!states_.wanted()) continue;
-      double scale = beta, own = similarity == Similarity::kDot ? energy : 0;
-      if (similarity == Similarity::kNegativeSquaredDistance) scale = 2 * beta;
-      if (similarity == Similarity::kCosine && group.rows.norms[r] != 0) {
-        const auto norm = static_cast<double>(group.rows.norms[r]);
-        own = -beta * sums[r].moment / (norm * norm);
-      }
-      const T* from = total + r * stride();
-      const T* xi = group.rows.states + r * stride();
-      T* to = states_.row(group.rows.place, group.rows.state[r], group.rows.head);
-      for (std::int64_t k = 0; k < engine_.depth; ++k) {
-        const double passed = scale * static_cast<double>(from[k]);
-        to[k] = static_cast<T>(own == 0 ? passed : passed + own * static_cast<double>(xi[k]));
-      }
+      add_tile(rows, tiles, patterns, tile.stored.count, s == begin, gradient, sums);
     }
   }
 

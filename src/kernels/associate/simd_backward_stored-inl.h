@@ -29,8 +29,10 @@ class StoredPass {
         heads_apart_(engine.call.in.stored.heads == engine.heads &&
                      engine.values().heads == engine.heads) {}
 
+  bool wanted() const { return want_stored_ || want_values_; }
+  bool heads_apart() const { return heads_apart_; }
+
   void run() {
-    if (!want_stored_ && !want_values_) return;
     make_targets();
     std::int64_t spans = 0;
     for (const Target& target : targets_)
@@ -47,13 +49,102 @@ class StoredPass {
         [&](std::int64_t i) { run_here(targets_[static_cast<std::size_t>(i)]); });
   }
 
- private:
+  // The steps of the pass, for the one that computes both kinds of gradients at once.
+
   /// A tile of stored patterns: of one bag, or seen by all; for one head, or for all.
   struct Target {
     std::int64_t bag = -1, head = -1;  ///< -1: all
     std::int64_t begin = 0, end = 0;   ///< within the bag
   };
 
+  /// Sums over states, a row a pattern. Tied patterns get both kinds of gradients, but by different
+  /// factors: the values' are kept apart until the end.
+  struct Sums {
+    T* stored = nullptr;
+    std::int64_t stored_row = 0;
+    T* values = nullptr;
+    std::int64_t values_row = 0;
+    T* along = nullptr;  ///< [kTile], cosine only
+    /// [depth, kTile] instead of rows until the end, where depth fills half a vector at most.
+    T* stored_across = nullptr;
+    T* values_across = nullptr;
+    T* part = nullptr;     ///< what has to be written at the end; null: nothing
+    bool started = false;  ///< some group was added; nothing is written before
+  };
+
+  /// Sums of a target that one head and one span of states see: in the gradients themselves if
+  /// their rows are whole vectors.
+  Sums open(const Target& target, Scratch<T>& scratch) const {
+    const bool in_place =
+        engine_.padded_depth == engine_.depth && engine_.padded_value_depth == engine_.value_depth;
+    if (!in_place) return open(target, scratch, scratch.total.need(sizes_of(target).part()));
+    Sums sums = open(target, scratch, nullptr);
+    const std::int64_t row = first_row(target);
+    if (want_stored_) sums.stored = stored_.row(row, target.head);
+    sums.stored_row = stored_.row_stride;
+    if (want_values_ && !engine_.call.shape.tied) {
+      sums.values = values_.row(row, target.head);
+      sums.values_row = values_.row_stride;
+    }
+    return sums;
+  }
+
+  /// Adds what a group contributes. Cosine: ds becomes the weights of the patterns.
+  void add_group(const GradientGroup<T>& group, const StoredTile<T>& tile,
+                 const PatternRows<T>& patterns, TileGradients<T>& tiles, Sums& sums) const {
+    const Similarity similarity = engine_.call.in.similarity;
+    const bool first = !sums.started;
+    sums.started = true;
+    if (want_values_ && sums.values_across != nullptr) {
+      add_across(tile, group.rows.count, group.cotangents, engine_.value_depth, tiles.p(), first,
+                 sums.values_across);
+    } else if (want_values_) {
+      Product<T> g = transposed(tile, group.rows.count, tiles.p(), first);
+      g.width = g.b_depth = engine_.padded_value_depth;
+      g.b = group.cotangents;
+      g.c = sums.values;
+      g.c_row = sums.values_row;
+      accumulate_visible(engine_, engine_.kernels.accumulate, g);
+    }
+    if (!want_stored_) return;
+    if (similarity == Similarity::kCosine) tiles.weigh_cosine(tile, sums.along);
+    if (sums.stored_across != nullptr) {
+      return add_across(tile, group.rows.count, group.rows.states, engine_.depth, tiles.ds(), first,
+                        sums.stored_across);
+    }
+    Product<T> g = transposed(tile, group.rows.count, tiles.ds(), first);
+    g.width = g.b_depth = engine_.padded_depth;
+    g.b = group.rows.states;
+    g.c = sums.stored;
+    g.c_row = sums.stored_row;
+    g.center = patterns.data;
+    g.center_row = patterns.stride;
+    accumulate_visible(engine_,
+                       similarity == Similarity::kNegativeSquaredDistance
+                           ? engine_.kernels.accumulate_difference
+                           : engine_.kernels.accumulate,
+                       g);
+  }
+
+  /// From sums over scores to gradients, after the last group.
+  void finish(std::int64_t head, const StoredTile<T>& tile, const PatternRows<T>& patterns,
+              const Sums& sums) const {
+    if (!sums.started) return zero_sums(tile.count, sums);
+    if (sums.stored_across != nullptr) {
+      turn(tile.count, engine_.depth, sums.stored_across, sums.stored, sums.stored_row);
+    }
+    if (sums.values_across != nullptr) {
+      turn(tile.count, engine_.value_depth, sums.values_across, sums.values, sums.values_row);
+    }
+    if (want_stored_) scale_stored(head, tile, patterns, sums);
+  }
+
+  /// Writes a target's gradients, which `open` without a part began.
+  void close(const Target& target, const Sums& sums) const {
+    if (sums.part != nullptr) write(target, sizes_of(target), sums.part);
+  }
+
+ private:
   void make_targets() {
     const AssociateCall& call = engine_.call;
     const std::int64_t bags = call.shape.stored_shared ? 1 : call.shape.num_bags;
@@ -119,22 +210,64 @@ class StoredPass {
             heads_apart_ ? 1 : engine_.values().heads};
   }
 
+  /// Whether one span of one head gives all of the target's gradients.
+  bool is_whole(const Target& target, const std::vector<Item>& spans) const {
+    return target.head >= 0 && spans.size() == 1;
+  }
+
+  /// Sums [patterns, stride], stored ones first, then values, as sizes_of says.
+  Sums open(const Target& target, Scratch<T>& scratch, T* part) const {
+    const Sizes sizes = sizes_of(target);
+    Sums sums;
+    sums.part = part;
+    sums.stored = part;
+    sums.stored_row = stored_stride();
+    sums.values = part == nullptr ? nullptr : part + sizes.stored;
+    sums.values_row = value_stride();
+    if (want_values_ && engine_.call.shape.tied) {
+      sums.values_row = engine_.padded_value_depth;
+      sums.values = scratch.value_gradient.need(kTile * sums.values_row);
+    }
+    // Weights are the columns then; where some are blocked, accumulate_visible wants them as rows.
+    const auto narrow = [&](std::int64_t depth) {
+      return !engine_.masked && 2 * depth <= engine_.kernels.lanes;
+    };
+    if (want_values_ && narrow(engine_.value_depth)) {
+      sums.values_across = scratch.values_across.need(engine_.value_depth * kTile);
+    }
+    if (want_stored_ && narrow(engine_.depth) &&
+        engine_.call.in.similarity != Similarity::kNegativeSquaredDistance) {
+      sums.stored_across = scratch.stored_across.need(engine_.depth * kTile);
+    }
+    sums.along = scratch.along.need(kTile);
+    std::fill(sums.along, sums.along + kTile, T{0});
+    return sums;
+  }
+
   void run_here(const Target& target) {
     const Sizes sizes = sizes_of(target);
-    std::vector<T> totals(static_cast<std::size_t>(sizes.totals()));
     Scratch<T>& scratch = thread_scratch<T>();
+    const std::vector<Item> spans = spans_of(target);
+    if (is_whole(target, spans)) {
+      Sums sums = open(target, scratch);
+      run_span(target, spans.front(), scratch, sums);
+      return close(target, sums);
+    }
+    std::vector<T> totals(static_cast<std::size_t>(sizes.totals()));
     T* part = scratch.total.need(sizes.part());
-    for (const Item& span : spans_of(target)) {
-      run_span(target, span, scratch, part);
+    for (const Item& span : spans) {
+      Sums sums = open(target, scratch, part);
+      run_span(target, span, scratch, sums);
       add(span.head, sizes, part, totals);
     }
-    write(target, sizes, totals);
+    write(target, sizes, totals.data());
   }
 
   void run_apart(const Target& target) {
     const Sizes sizes = sizes_of(target);
-    std::vector<T> totals(static_cast<std::size_t>(sizes.totals()));
     const std::vector<Item> spans = spans_of(target);
+    if (is_whole(target, spans)) return run_here(target);  // the same bits
+    std::vector<T> totals(static_cast<std::size_t>(sizes.totals()));
     const auto count = static_cast<std::int64_t>(spans.size());
     const std::int64_t wave = std::min(
         count,
@@ -145,15 +278,16 @@ class StoredPass {
     for (std::int64_t first = 0; first < count; first += wave) {
       const std::int64_t now = std::min(wave, count - first);
       engine_.call.executor.run(now, [&](std::int64_t i) {
-        run_span(target, spans[static_cast<std::size_t>(first + i)], thread_scratch<T>(),
-                 parts.data() + i * sizes.part());
+        Scratch<T>& scratch = thread_scratch<T>();
+        Sums sums = open(target, scratch, parts.data() + i * sizes.part());
+        run_span(target, spans[static_cast<std::size_t>(first + i)], scratch, sums);
       });
       for (std::int64_t i = 0; i < now; ++i) {
         add(spans[static_cast<std::size_t>(first + i)].head, sizes, parts.data() + i * sizes.part(),
             totals);
       }
     }
-    write(target, sizes, totals);
+    write(target, sizes, totals.data());
   }
 
   void add(std::int64_t head, const Sizes& sizes, const T* part, std::vector<T>& totals) const {
@@ -165,9 +299,8 @@ class StoredPass {
     for (std::int64_t i = 0; i < sizes.values; ++i) values[i] += part[sizes.stored + i];
   }
 
-  void write(const Target& target, const Sizes& sizes, const std::vector<T>& totals) const {
-    const std::int64_t begin =
-        target.begin + (target.bag < 0 ? 0 : locate_bag(engine_.call, target.bag).stored_begin);
+  void write(const Target& target, const Sizes& sizes, const T* totals) const {
+    const std::int64_t begin = first_row(target);
     const auto copy = [&](const MutablePatternView<T>& to, const T* from, std::int64_t stride,
                           std::int64_t size) {
       for (std::int64_t h = 0; h < (heads_apart_ ? 1 : to.heads); ++h) {
@@ -177,36 +310,25 @@ class StoredPass {
         }
       }
     };
-    if (want_stored_) copy(stored_, totals.data(), stored_stride(), sizes.stored);
+    if (want_stored_) copy(stored_, totals, stored_stride(), sizes.stored);
     if (sizes.values > 0) {
-      copy(values_, totals.data() + sizes.stored_heads * sizes.stored, value_stride(),
-           sizes.values);
+      copy(values_, totals + sizes.stored_heads * sizes.stored, value_stride(), sizes.values);
     }
   }
 
-  /// What the states of a span contribute to a target, as sizes_of says.
-  void run_span(const Target& target, const Item& span, Scratch<T>& scratch, T* part) {
-    const Similarity similarity = engine_.call.in.similarity;
-    const Sizes sizes = sizes_of(target);
-    std::fill(part, part + sizes.part(), T{0});
-    // With tied patterns, both kinds of gradients go to the same place, but by different factors.
-    T* tied_values = nullptr;
-    if (want_values_ && engine_.call.shape.tied) {
-      const std::int64_t size = (target.end - target.begin) * engine_.padded_value_depth;
-      tied_values = scratch.value_gradient.need(size);
-      std::fill(tied_values, tied_values + size, T{0});
-    }
-    T* along = scratch.along.need(kTile);
-    std::fill(along, along + kTile, T{0});
+  std::int64_t first_row(const Target& target) const {
+    return target.begin + (target.bag < 0 ? 0 : locate_bag(engine_.call, target.bag).stored_begin);
+  }
 
+  /// What the states of a span contribute to a target.
+  void run_span(const Target& target, const Item& span, Scratch<T>& scratch, Sums& sums) {
     const BagPlace place = locate_bag(engine_.call, span.bag);
-    const StoredTile<T> tile = load_tile(engine_, place, span.head, target.begin, target.end,
-                                         similarity == Similarity::kCosine, scratch);
-    const T* value_columns = nullptr;
+    const GradientTile<T> tile =
+        load_gradient_tile(engine_, arrivals_, place, span.head, target.begin, target.end,
+                           span.end - span.begin, scratch);
     PatternRows<T> patterns;
-    if (want_stored_ && similarity != Similarity::kDot) {
-      patterns = load_rows(engine_, engine_.call.in.stored, place.stored_begin + target.begin,
-                           span.head, tile.count, scratch.rows);
+    if (want_stored_ && engine_.call.in.similarity != Similarity::kDot) {
+      patterns = load_tile_rows(engine_, place, span.head, tile.stored, scratch);
     }
     for (std::int64_t t = span.begin; t < span.end; t += kGroupRows) {
       GradientGroup<T> group;
@@ -214,64 +336,83 @@ class StoredPass {
                          span.num_stored};
       load_gradient_group(engine_, arrivals_, item, scratch, group);
       if (group.rows.count == 0) continue;
-      if (arrivals_.state && value_columns == nullptr) {
-        value_columns = TileGradients<T>::load_value_columns(engine_, group.rows, tile, scratch);
-      }
       TileGradients<T> tiles(engine_, arrivals_, group, scratch);
-      tiles.compute(tile, value_columns);
-      if (want_values_) {
-        Product<T> g = transposed(tile, group.rows.count, tiles.p());
-        g.width = g.b_depth = g.c_row = engine_.padded_value_depth;
-        g.b = group.cotangents;
-        g.c = tied_values != nullptr ? tied_values : part + sizes.stored;
-        accumulate_visible(engine_, engine_.kernels.accumulate, g);
-      }
-      if (!want_stored_) continue;
-      if (similarity == Similarity::kCosine) tiles.weigh_cosine(tile, along);
-      Product<T> g = transposed(tile, group.rows.count, tiles.ds());
-      g.width = g.b_depth = g.c_row = engine_.padded_depth;
-      g.b = group.rows.states;
-      g.c = part;
-      g.center = patterns.data;
-      g.center_row = patterns.stride;
-      accumulate_visible(engine_,
-                         similarity == Similarity::kNegativeSquaredDistance
-                             ? engine_.kernels.accumulate_difference
-                             : engine_.kernels.accumulate,
-                         g);
+      tiles.compute(tile);
+      add_group(group, tile.stored, patterns, tiles, sums);
     }
-    if (want_stored_) scale_stored(span, tile, patterns, along, tied_values, part);
+    finish(span.head, tile.stored, patterns, sums);
   }
 
-  Product<T> transposed(const StoredTile<T>& tile, std::int64_t states, const T* weights) const {
+  Product<T> transposed(const StoredTile<T>& tile, std::int64_t states, const T* weights,
+                        bool first) const {
     Product<T> g;
     g.rows = tile.count;
     g.depth = states;
     g.a = weights;
     g.a_row = 1;
     g.a_depth = kTile;
+    g.fresh = first;
     return g;
   }
 
+  /// The same sums with the roles exchanged: a vector holds patterns, not components.
+  void add_across(const StoredTile<T>& tile, std::int64_t states, const T* rows, std::int64_t depth,
+                  const T* weights, bool first, T* across) const {
+    Product<T> g;
+    g.rows = depth;
+    g.width = tile.padded;
+    g.depth = states;
+    g.a = rows;
+    g.a_row = 1;
+    g.a_depth = engine_.padded(depth);
+    g.b = weights;
+    g.b_depth = kTile;
+    g.c = across;
+    g.c_row = kTile;
+    g.fresh = first;
+    engine_.kernels.accumulate(g);
+  }
+
+  void turn(std::int64_t count, std::int64_t depth, const T* across, T* rows,
+            std::int64_t row) const {
+    for (std::int64_t s = 0; s < count; ++s) {
+      for (std::int64_t k = 0; k < depth; ++k) rows[s * row + k] = across[k * kTile + s];
+      std::fill(rows + s * row + depth, rows + s * row + engine_.padded(depth), T{0});
+    }
+  }
+
+  void zero_sums(std::int64_t count, const Sums& sums) const {
+    for (std::int64_t s = 0; s < count; ++s) {
+      if (want_stored_) std::fill_n(sums.stored + s * sums.stored_row, engine_.padded_depth, T{0});
+      if (want_values_) {
+        std::fill_n(sums.values + s * sums.values_row, engine_.padded_value_depth, T{0});
+      }
+    }
+  }
+
   /// From sums over scores to gradients of the patterns.
-  void scale_stored(const Item& span, const StoredTile<T>& tile, const PatternRows<T>& patterns,
-                    const T* along, const T* tied_values, T* part) const {
+  void scale_stored(std::int64_t head, const StoredTile<T>& tile, const PatternRows<T>& patterns,
+                    const Sums& sums) const {
     const Similarity similarity = engine_.call.in.similarity;
-    const double beta = beta_of(engine_.call.in, span.head);
+    const bool tied = want_values_ && engine_.call.shape.tied;
+    const double beta = beta_of(engine_.call.in, head);
     const double scale = similarity == Similarity::kNegativeSquaredDistance ? 2 * beta : beta;
     for (std::int64_t s = 0; s < tile.count; ++s) {
+      T* const row = sums.stored + s * sums.stored_row;
       double own = 0;
-      if (along[s] != 0) {  // cosine; stays 0 for patterns without direction and hidden ones
+      if (sums.along[s] != 0) {  // cosine; stays 0 for patterns without direction and hidden ones
         const auto norm = static_cast<double>(tile.norms[s]);
-        own = -beta * static_cast<double>(along[s]) / (norm * norm);
+        own = -beta * static_cast<double>(sums.along[s]) / (norm * norm);
+      }
+      if (own == 0 && !tied) {
+        engine_.kernels.scale_row(engine_.depth, static_cast<T>(scale), row);
+        continue;
       }
       for (std::int64_t k = 0; k < engine_.depth; ++k) {
-        double x = scale * static_cast<double>(part[s * stored_stride() + k]);
+        double x = scale * static_cast<double>(row[k]);
         if (own != 0) x += own * static_cast<double>(patterns.data[s * patterns.stride + k]);
-        if (tied_values != nullptr) {
-          x += static_cast<double>(tied_values[s * engine_.padded_value_depth + k]);
-        }
-        part[s * stored_stride() + k] = static_cast<T>(x);
+        if (tied) x += static_cast<double>(sums.values[s * sums.values_row + k]);
+        row[k] = static_cast<T>(x);
       }
     }
   }

@@ -30,6 +30,20 @@ struct GradientGroup {
   T entropy[kGroupRows] = {};
 };
 
+/// In double, by four sums in a fixed order: one alone would wait for each of its additions.
+template <class T>
+double dot_in_double(const T* a, const T* b, std::int64_t depth) {
+  double sum[4] = {};
+  std::int64_t k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    for (std::int64_t i = 0; i < 4; ++i) {
+      sum[i] += static_cast<double>(a[k + i]) * static_cast<double>(b[k + i]);
+    }
+  }
+  for (; k < depth; ++k) sum[0] += static_cast<double>(a[k]) * static_cast<double>(b[k]);
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
 template <class T>
 void load_gradient_group(const Engine<T>& engine, const Arrivals<T>& arrivals, const Item& item,
                          Scratch<T>& scratch, GradientGroup<T>& group) {
@@ -43,7 +57,7 @@ void load_gradient_group(const Engine<T>& engine, const Arrivals<T>& arrivals, c
   const std::int64_t stride = engine.padded_value_depth;
   T* cotangents = arrivals.state ? scratch.cotangents.need(group.rows.count * stride) : nullptr;
   group.cotangents = cotangents;
-  std::vector<double> out(static_cast<std::size_t>(arrivals.state ? engine.value_depth : 0));
+  T* saved = arrivals.state ? scratch.saved.need(stride) : nullptr;
   for (std::int64_t r = 0; r < group.rows.count; ++r) {
     const std::int64_t row = group.rows.row(r);
     const auto index = static_cast<std::size_t>(group.rows.output(r, heads));
@@ -52,27 +66,65 @@ void load_gradient_group(const Engine<T>& engine, const Arrivals<T>& arrivals, c
       const PatternView& g = arrivals.cotangents.state;
       engine.kernels.pack_rows(pattern_address(g, row, item.head), g.dtype, 0, 1,
                                engine.value_depth, cotangents + r * stride, stride);
-      read_row(arrivals.saved.state, row, item.head, out.data());
-      for (std::size_t k = 0; k < out.size(); ++k) {
-        offset -=
-            static_cast<double>(cotangents[r * stride + static_cast<std::int64_t>(k)]) * out[k];
-      }
+      const PatternView& out = arrivals.saved.state;
+      engine.kernels.pack_rows(pattern_address(out, row, item.head), out.dtype, 0, 1,
+                               engine.value_depth, saved, stride);
+      offset = -dot_in_double(cotangents + r * stride, saved, engine.value_depth);
     }
     const auto& given = arrivals.cotangents;
     if (!given.lse.empty()) offset += static_cast<double>(given.lse[index]);
     if (!given.energy.empty() && given.energy[index] != 0) {
       offset -= static_cast<double>(given.energy[index]) / beta_of(engine.call.in, item.head);
     }
-    if (!given.entropy.empty()) {
-      group.entropy[r] = given.entropy[index];
-      if (group.entropy[r] != 0) {
-        offset -= static_cast<double>(group.entropy[r]) *
-                  static_cast<double>(arrivals.saved.entropy[index]);
-      }
+    group.entropy[r] = given.entropy.empty() ? T{0} : given.entropy[index];
+    if (group.entropy[r] != 0) {
+      offset -= static_cast<double>(group.entropy[r]) *
+                static_cast<double>(arrivals.saved.entropy[index]);
     }
     group.offset[r] = static_cast<T>(offset);
     group.lse[r] = arrivals.saved.lse[index];
   }
+}
+
+/// Stored patterns as they are read by TileGradients. For few states they have no columns and are
+/// read where they lie.
+template <class T>
+struct GradientTile {
+  StoredTile<T> stored;
+  const T* value_columns = nullptr;  ///< of what is read out; null where nothing arrives at it
+};
+
+/// Patterns [begin, end) of a bag, kTile at most, for `rows` states altogether.
+template <class T>
+GradientTile<T> load_gradient_tile(const Engine<T>& engine, const Arrivals<T>& arrivals,
+                                   const BagPlace& place, std::int64_t head, std::int64_t begin,
+                                   std::int64_t end, std::int64_t rows, Scratch<T>& scratch) {
+  const bool cosine = engine.call.in.similarity == Similarity::kCosine;
+  if (rows <= FewRowsProduct<T>::kMostRows && !cosine && engine.depth > 0 &&
+      engine.value_depth > 0) {
+    return {tile_extent(engine, begin, end)};
+  }
+  GradientTile<T> tile;
+  tile.stored = load_tile(engine, place, head, begin, end, cosine, scratch);
+  if (!arrivals.state) return tile;
+  if (engine.call.shape.tied) {
+    tile.value_columns = tile.stored.columns;
+    return tile;
+  }
+  T* columns = scratch.value_columns.need(kTile * engine.value_depth);
+  const PatternView& view = engine.values();
+  engine.kernels.pack_columns(pattern_address(view, place.stored_begin + begin, head), view.dtype,
+                              view.row_stride, tile.stored.count, engine.value_depth, columns);
+  tile.value_columns = columns;
+  return tile;
+}
+
+/// The same patterns as rows.
+template <class T>
+PatternRows<T> load_tile_rows(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
+                              const StoredTile<T>& tile, Scratch<T>& scratch) {
+  return load_rows(engine, engine.call.in.stored, place.stored_begin + tile.begin, head, tile.count,
+                   scratch.rows);
 }
 
 /// p and ds of a group against a tile, rows kTile apart.
@@ -90,25 +142,26 @@ class TileGradients {
         p_(scratch.scores.need(group.rows.count * kTile)),
         ds_(scratch.u.need(group.rows.count * kTile)) {}
 
-  /// Columns of the patterns that are read out, for compute(). To be called once a tile.
-  static const T* load_value_columns(const Engine<T>& engine, const RowGroup<T>& rows,
-                                     const StoredTile<T>& tile, Scratch<T>& scratch) {
-    if (engine.call.shape.tied) return tile.columns;
-    T* columns = scratch.value_columns.need(kTile * engine.value_depth);
-    const PatternView& view = engine.values();
-    engine.kernels.pack_columns(
-        pattern_address(view, rows.place.stored_begin + tile.begin, rows.head), view.dtype,
-        view.row_stride, tile.count, engine.value_depth, columns);
-    return columns;
-  }
-
   /// sums[r]: sum_s ds_s and sum_s ds_s similarity_s; visible[r]: patterns seen.
-  void compute(const StoredTile<T>& tile, const T* value_columns) {
+  void compute(const GradientTile<T>& from) {
     const RowGroup<T>& rows = group_.rows;
-    tile_similarities(engine_, rows, tile, similarity_);
+    const StoredTile<T>& tile = from.stored;
+    const bool few = tile.columns == nullptr;
+    if (few) {
+      few_tile_products(engine_, engine_.call.in.similarity == Similarity::kNegativeSquaredDistance,
+                        rows.count, rows.states, engine_.padded_depth, engine_.call.in.stored, rows,
+                        tile, similarity_);
+    } else {
+      tile_similarities(engine_, rows, tile, similarity_);
+    }
     if (arrivals_.state) {
-      tile_products(engine_, false, rows.count, group_.cotangents, engine_.padded_value_depth,
-                    engine_.value_depth, tile, value_columns, ds_);
+      if (few) {
+        few_tile_products(engine_, false, rows.count, group_.cotangents, engine_.padded_value_depth,
+                          engine_.values(), rows, tile, ds_);
+      } else {
+        tile_products(engine_, false, rows.count, group_.cotangents, engine_.padded_value_depth,
+                      engine_.value_depth, tile, from.value_columns, ds_);
+      }
       if (tile.logical > tile.padded) {  // the kernel reads whole kLogicalLanes
         for (std::int64_t r = 0; r < rows.count; ++r) {
           std::fill(ds_ + r * kTile + tile.padded, ds_ + r * kTile + tile.logical, T{0});
@@ -150,8 +203,8 @@ class TileGradients {
     }
   }
 
-  T* p() const { return p_; }
-  T* ds() const { return ds_; }
+  const T* p() const { return p_; }
+  const T* ds() const { return ds_; }
 
   RowSums<T> sums[kGroupRows];
   std::int64_t visible[kGroupRows];
@@ -177,8 +230,12 @@ void accumulate_visible(const Engine<T>& engine, void (*product)(const Product<T
                      (all_finite(g.b, g.b_depth, g.depth, g.width) &&
                       (g.center == nullptr || all_finite(g.center, g.center_row, g.rows, g.width)));
   if (plain) return product(g);
+  for (std::int64_t r = 0; g.fresh && r < g.rows; ++r) {
+    std::fill(g.c + r * g.c_row, g.c + r * g.c_row + g.width, T{0});
+  }
   Product<T> one = g;
   one.rows = one.depth = 1;
+  one.fresh = false;
   for (std::int64_t r = 0; r < g.rows; ++r) {
     for (std::int64_t k = 0; k < g.depth; ++k) {
       one.a = g.a + r * g.a_row + k * g.a_depth;

@@ -356,14 +356,18 @@ HWY_INLINE void transpose_converted(const char* from, const PatternBytes<T>& p, 
 }
 
 /// Reads one element of each cache line, in the order of memory, of patterns that nobody asked for
-/// ahead. The transposition that follows reads in another order, which the prefetchers of the CPU
-/// do not foresee.
+/// ahead, and asks for those 32 KiB further on: between them lie other heads. The transposition
+/// that follows reads in another order, which the prefetchers of the CPU do not foresee.
 template <class T>
 void touch(const char* from, const PatternBytes<T>& p, int64_t rows) {
-  if (p.ahead() > 0) return;
+  if (p.ahead() > 0 || p.bytes() == 0) return;
+  const int64_t ahead = std::max<int64_t>(32 * 1024 / p.bytes(), 1) * p.row_bytes;
   for (int64_t r = 0; r < rows; ++r) {
-    const volatile char* const row = from + r * p.row_bytes;
-    for (int64_t i = 0; i < p.bytes(); i += 64) (void)row[i];
+    const char* const row = from + r * p.row_bytes;
+    for (int64_t i = 0; i < p.bytes(); i += 64) {
+      (void)*static_cast<const volatile char*>(row + i);
+      prefetch_far(row + ahead + i);
+    }
   }
 }
 

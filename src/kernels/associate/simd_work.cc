@@ -105,9 +105,6 @@ PatternRows<T> load_rows(const Engine<T>& engine, const PatternView& view, std::
   return {to, stride};
 }
 
-namespace {
-
-/// Where a tile is and how far it is padded; neither columns nor norms.
 template <class T>
 StoredTile<T> tile_extent(const Engine<T>& engine, std::int64_t begin, std::int64_t end) {
   const auto up = [](std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; };
@@ -118,8 +115,6 @@ StoredTile<T> tile_extent(const Engine<T>& engine, std::int64_t begin, std::int6
   tile.logical = up(tile.count, kLogicalLanes<T>);
   return tile;
 }
-
-}  // namespace
 
 template <class T>
 StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
@@ -182,26 +177,33 @@ void tile_similarities(const Engine<T>& engine, const RowGroup<T>& group, const 
 }
 
 template <class T>
+void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, const T* left,
+                       std::int64_t left_row, const PatternView& view, const RowGroup<T>& group,
+                       const StoredTile<T>& tile, T* out) {
+  FewRowsProduct<T> g;
+  g.rows = rows;
+  g.depth = view.depth;
+  g.a = left;
+  g.a_row = left_row;
+  g.from = pattern_address(view, group.place.stored_begin + tile.begin, group.head);
+  g.dtype = view.dtype;
+  g.row_stride = view.row_stride;
+  g.count = tile.count;
+  g.c = out;
+  g.c_row = kTile;
+  (distance ? engine.kernels.few_distances : engine.kernels.few_products)(g);
+}
+
+template <class T>
 StoredTile<T> compare_tile(const Engine<T>& engine, const RowGroup<T>& group, std::int64_t begin,
                            std::int64_t end, bool want_norms, Scratch<T>& scratch, T* similarity) {
   const Similarity kind = engine.call.in.similarity;
-  const PatternView& view = engine.call.in.stored;
   want_norms = want_norms || kind == Similarity::kCosine;
   if (group.count <= FewRowsProduct<T>::kMostRows && !want_norms && engine.depth > 0) {
     const StoredTile<T> tile = tile_extent(engine, begin, end);
-    FewRowsProduct<T> g;
-    g.rows = group.count;
-    g.depth = engine.depth;
-    g.a = group.states;
-    g.a_row = engine.padded_depth;
-    g.from = pattern_address(view, group.place.stored_begin + begin, group.head);
-    g.dtype = view.dtype;
-    g.row_stride = view.row_stride;
-    g.count = tile.count;
-    g.c = similarity;
-    g.c_row = kTile;
-    const bool distance = kind == Similarity::kNegativeSquaredDistance;
-    (distance ? engine.kernels.few_distances : engine.kernels.few_products)(g);
+    few_tile_products(engine, kind == Similarity::kNegativeSquaredDistance, group.count,
+                      group.states, engine.padded_depth, engine.call.in.stored, group, tile,
+                      similarity);
     return tile;
   }
   const StoredTile<T> tile =
@@ -255,6 +257,10 @@ bool all_finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t
   template Engine<T>::Engine(const AssociateCall&, const TileKernels<T>&);                         \
   template Plan make_plan(const Engine<T>&, std::int64_t);                                         \
   template void load_states(const Engine<T>&, Scratch<T>&, RowGroup<T>&);                          \
+  template StoredTile<T> tile_extent(const Engine<T>&, std::int64_t, std::int64_t);                \
+  template void few_tile_products(const Engine<T>&, bool, std::int64_t, const T*, std::int64_t,    \
+                                  const PatternView&, const RowGroup<T>&, const StoredTile<T>&,    \
+                                  T*);                                                             \
   template PatternRows<T> load_rows(const Engine<T>&, const PatternView&, std::int64_t,            \
                                     std::int64_t, std::int64_t, Buffer<T>&);                       \
   template StoredTile<T> load_tile(const Engine<T>&, const BagPlace&, std::int64_t, std::int64_t,  \

@@ -57,10 +57,11 @@ class Buffer {
 /// for one task at a time.
 template <class T>
 struct Scratch {
-  Buffer<T> states, state_norms, cotangents;
+  Buffer<T> states, state_norms, cotangents, saved;
   Buffer<T> columns, rows, value_columns, value_rows, norms, bias;
   Buffer<T> similarity, scores, u;
-  Buffer<T> acc, total, gradient, gradient_total, value_gradient, value_total, along;
+  Buffer<T> acc, total, gradient, gradient_total, value_gradient, along;
+  Buffer<T> stored_across, values_across;
   std::vector<RowPartial<T>> partials, totals;
 };
 template <class T>
@@ -213,6 +214,17 @@ StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int
 template <class T>
 void tile_similarities(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
                        T* similarity);
+
+/// Patterns [begin, end) of a bag, kTile at most, neither as columns nor with norms.
+template <class T>
+StoredTile<T> tile_extent(const Engine<T>& engine, std::int64_t begin, std::int64_t end);
+
+/// out[r, s] = <left r, pattern s>, or -|left r - pattern s|^2, for FewRowsProduct<T>::kMostRows
+/// rows at most and patterns of `view` that are read where they lie; rows of out are kTile apart.
+template <class T>
+void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, const T* left,
+                       std::int64_t left_row, const PatternView& view, const RowGroup<T>& group,
+                       const StoredTile<T>& tile, T* out);
 
 /// The same for patterns [begin, ...) that are read just for it. The tile has norms if they are
 /// wanted, columns only where they were of use.

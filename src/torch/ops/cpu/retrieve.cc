@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "hopfield/base/error.h"
+#include "hopfield/base/os.h"
 #include "hopfield/kernels/associate.h"
 #include "hopfield/torch/ops/executor.h"
 #include "torch/ops/arguments.h"
@@ -206,7 +207,13 @@ RetrieveGradients run_backward(const BackwardArguments& a) {
   const Arrived<T> arrived(a);
   const at::TensorOptions type = a.states.options().dtype(kType<T>);
   const auto like = [&](bool needed, const Tensor& x) {
-    return needed ? at::empty(x.sizes(), type) : Tensor();  // the core writes every element
+    if (!needed) return Tensor();
+    const Tensor gradient = at::empty(x.sizes(), type);    // the core writes every element
+    constexpr std::size_t kFresh = std::size_t{32} << 20;  // glibc maps those anew each time
+    if (gradient.nbytes() >= kFresh) {
+      prefer_large_pages(gradient.mutable_data_ptr(), gradient.nbytes());
+    }
+    return gradient;
   };
   const Tensor states = like(a.need[0], inputs.states());
   const Tensor stored = like(a.need[1], inputs.stored());
