@@ -64,6 +64,14 @@
   HOPFIELD_SIMD_AVX3_DL(X)               \
   HOPFIELD_SIMD_AVX3(X) HOPFIELD_SIMD_AVX2(X) HOPFIELD_SIMD_SSE4(X) HOPFIELD_SIMD_NEON(X)
 
+// Whether AVX3 comes twice, once with the products of bf16 pairs, which no target of Highway 1.0.3
+// has. GCC's assembler takes the instruction in any function; clang's would want a target with it.
+#if (HWY_TARGETS & HWY_AVX3) && HWY_COMPILER_GCC_ACTUAL
+#define HOPFIELD_SIMD_PAIRS 1
+#else
+#define HOPFIELD_SIMD_PAIRS 0
+#endif
+
 #endif  // HOPFIELD_KERNELS_SIMD_TARGETS_H_
 
 // Per target from here on.

@@ -134,7 +134,8 @@ struct AssociateOutputs {
 /// precision;
 ///          same bits for any executor, batch neighbours, row blocking; equal to merging the
 ///          partial states of shards whose boundaries are multiples of block_size.
-///          A NaN or infinity stays in the rows that see it.
+///          A NaN or infinity stays in the rows that see it. Numbers of bf16 patterns below 2^-126
+///          may count as 0.
 /// Memory   O(R dv) plus blocks; O(S) a thread when top or metastable_size is asked and for every
 ///          separation but softmax.
 /// NaN      a row that sees one gives NaN, index -1, metastable size 0; no other row changes.

@@ -113,21 +113,29 @@ class BlockFolder {
   }
 
   void add_values(const StoredTile<T>& tile, T* acc) {
-    const PatternRows<T> values =
-        load_rows(engine_, engine_.values(), group_.place.stored_begin + tile.begin, group_.head,
-                  tile.count, scratch_.value_rows);
+    const PatternView& view = engine_.values();
+    const std::int64_t first = group_.place.stored_begin + tile.begin;
     Product<T> g;
+    g.rows = group_.count;
     g.width = engine_.padded_value_depth;
+    g.depth = tile.count;
+    g.a = similarity_;
     g.a_row = kTile;
-    g.b_depth = values.stride;
+    g.c = acc;
     g.c_row = engine_.padded_value_depth;
+    if (view.dtype == DType::kBF16 && group_.count <= FewRowsProduct<T>::kMostRows &&
+        g.width == engine_.value_depth && !engine_.masked) {
+      g.b_bf16 = pattern_address(view, first, group_.head);
+      g.b_depth = view.row_stride;
+      engine_.kernels.accumulate_bf16(g);
+      return;
+    }
+    const PatternRows<T> values =
+        load_rows(engine_, view, first, group_.head, tile.count, scratch_.value_rows);
+    g.b = values.data;
+    g.b_depth = values.stride;
     if (!engine_.masked ||
         all_finite(values.data, values.stride, tile.count, engine_.value_depth)) {
-      g.rows = group_.count;
-      g.depth = tile.count;
-      g.a = similarity_;
-      g.b = values.data;
-      g.c = acc;
       engine_.kernels.accumulate(g);
       return;
     }

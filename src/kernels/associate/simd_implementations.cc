@@ -46,7 +46,7 @@ struct Entry {
   }
 };
 
-constexpr std::size_t kMostTargets = 5;
+constexpr std::size_t kMostTargets = 6;
 
 template <class T, std::size_t... kIndex>
 std::vector<Implementation<T>> list(std::index_sequence<kIndex...>) {

@@ -46,6 +46,7 @@ HWY_INLINE size_t at(int64_t i) {
 
 struct StepProduct {
   static constexpr bool kCentered = false;
+  static constexpr bool kWidened = false;
   template <class V>
   static HWY_INLINE V step(V a, V b, V sum) {
     return hn::MulAdd(a, b, sum);
@@ -53,6 +54,7 @@ struct StepProduct {
 };
 struct StepDistance {
   static constexpr bool kCentered = false;
+  static constexpr bool kWidened = false;
   template <class V>
   static HWY_INLINE V step(V a, V b, V sum) {
     const V difference = hn::Sub(a, b);
@@ -61,11 +63,36 @@ struct StepDistance {
 };
 struct StepDifference {
   static constexpr bool kCentered = true;
+  static constexpr bool kWidened = false;
   template <class V>
   static HWY_INLINE V step(V a, V b, V sum) {
     return hn::MulAdd(a, b, sum);
   }
 };
+
+/// The right operand is bf16 in memory.
+struct StepWidened : StepProduct {
+  static constexpr bool kWidened = true;
+};
+
+template <class T>
+HWY_INLINE Vec<T> load_right(const T* from) {
+  return hn::LoadU(Tag<T>(), from);
+}
+/// bf16 numbers as f32, of which they are the upper half.
+HWY_INLINE Vec<float> load_right(const std::uint16_t* from) {
+  const hn::RebindToUnsigned<Tag<float>> bits;
+  const hn::Rebind<std::uint16_t, Tag<float>> half;
+  return hn::BitCast(Tag<float>(), hn::ShiftLeft<16>(hn::PromoteTo(bits, hn::LoadU(half, from))));
+}
+template <class Step, class T>
+HWY_INLINE auto right_operand(const Product<T>& g) {
+  if constexpr (Step::kWidened) {
+    return static_cast<const std::uint16_t*>(g.b_bf16);
+  } else {
+    return g.b;
+  }
+}
 
 /// kRows x kVectors vectors of c at (row, column), held in registers over the whole depth.
 template <class Step, int kRows, int kVectors, class T>
@@ -85,11 +112,11 @@ HWY_INLINE void multiply_block(const Product<T>& g, int64_t row, int64_t column)
     }
   }
   const T* a = g.a + row * g.a_row;
-  const T* b = g.b + column;
+  const auto* b = right_operand<Step>(g) + column;
   for (int64_t k = 0; k < g.depth; ++k) {
     Vec<T> right[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, b + v * kLanes<T>);
+    for (int v = 0; v < kVectors; ++v) right[v] = load_right(b + v * kLanes<T>);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       const Vec<T> left = hn::Set(d, a[r * g.a_row]);
@@ -156,13 +183,10 @@ template <class T>
 HWY_INLINE void convert_row(const char* from, DType dtype, int64_t depth, T* to) {
   if constexpr (std::is_same_v<T, float>) {
     if (dtype == DType::kBF16) {
-      const hn::RebindToUnsigned<Tag<float>> bits;
-      const hn::Rebind<std::uint16_t, Tag<float>> half;
       int64_t k = 0;
       for (; k + kLanes<float> <= depth; k += kLanes<float>) {
         const auto* at = reinterpret_cast<const std::uint16_t*>(from + 2 * k);
-        const auto wide = hn::ShiftLeft<16>(hn::PromoteTo(bits, hn::LoadU(half, at)));
-        hn::StoreU(hn::BitCast(Tag<float>(), wide), Tag<float>(), to + k);
+        hn::StoreU(load_right(at), Tag<float>(), to + k);
       }
       for (; k < depth; ++k) {
         BF16 x;
@@ -371,12 +395,12 @@ void touch(const char* from, const PatternBytes<T>& p, int64_t rows) {
   }
 }
 
-template <class T>
-void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
-                  T* to) {
-  if (depth == 0) return;  // `from` may be null
+/// Packed columns, each changed by `column_of` on its way.
+template <class T, class Column>
+void pack_columns_as(const void* from, const PatternBytes<T>& p, int64_t rows, T* to,
+                     const Column& column_of) {
+  if (p.depth == 0) return;  // `from` may be null
   const Tag<T> d;
-  const PatternBytes<T> p(dtype, row_stride, depth);
   const auto* const first = static_cast<const char*>(from);
   touch(first, p, rows);
   for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
@@ -384,14 +408,81 @@ void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t row
     for (int64_t v = 0; v < width; v += kLanes<T>) {
       const char* const group = first + (panel + v) * p.row_bytes;
       const int64_t count = std::min(kLanes<T>, rows - panel - v);
-      T* const column = to + panel * depth + v;
+      T* const column = to + panel * p.depth + v;
       const auto store = [&](int64_t k, Vec<T> x)
-                             HWY_ATTR { hn::StoreU(x, d, column + k * width); };
+                             HWY_ATTR { hn::StoreU(column_of(x), d, column + k * width); };
       if (count == kLanes<T> && transpose_in_place(group, p, store)) continue;
       transpose_converted(group, p, count, store);
     }
   }
 }
+
+template <class T>
+void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
+                  T* to) {
+  pack_columns_as(from, PatternBytes<T>(dtype, row_stride, depth), rows, to,
+                  [](Vec<T> x) HWY_ATTR { return x; });
+}
+
+/// norms[j], for each packed column from 0: norm = step(norm, element).
+template <class T, class Step>
+void square_norms_of(const T* columns, int64_t rows, int64_t depth, T* norms, const Step& step) {
+  const Tag<T> d;
+  for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
+    const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
+    for (int64_t v = 0; v < width; v += kLanes<T>) {
+      const T* column = columns + panel * depth + v;
+      Vec<T> sum = hn::Zero(d);
+      for (int64_t k = 0; k < depth; ++k) sum = step(sum, hn::LoadU(d, column + k * width));
+      hn::StoreU(sum, d, norms + panel + v);
+    }
+  }
+}
+
+template <class T>
+void square_norms(const T* columns, int64_t rows, int64_t depth, T* norms) {
+  square_norms_of(columns, rows, depth, norms,
+                  [](Vec<T> sum, Vec<T> x) HWY_ATTR { return hn::MulAdd(x, x, sum); });
+}
+
+#if HOPFIELD_SIMD_PAIRS && HWY_TARGET == HWY_AVX3
+/// Products of bf16 pairs, which are exact in f32. The instruction adds that of the high halves,
+/// rounds, then that of the low ones: with the first component in the high half, that is the chain
+/// of fused multiply-adds of StepProduct.
+struct StepPairs {
+  static constexpr bool kCentered = false;
+  static constexpr bool kWidened = false;
+  template <class V>
+  static HWY_INLINE V step(V a, V b, V sum) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(b.raw), "v"(a.raw));
+    return sum;
+  }
+};
+/// Patterns' pairs as they lie in memory, the first component in the low half.
+HWY_INLINE Vec<float> first_to_high(Vec<float> pairs) {
+  const hn::RebindToUnsigned<Tag<float>> bits;
+  return hn::BitCast(Tag<float>(), hn::RotateRight<16>(hn::BitCast(bits, pairs)));
+}
+struct StepPairsAsTheyLie {
+  template <class V>
+  static HWY_INLINE V step(V a, V b, V sum) {
+    return StepPairs::step(a, first_to_high(b), sum);
+  }
+};
+
+inline void pack_pairs(const void* from, int64_t row_stride, int64_t rows, int64_t depth,
+                       float* to) {
+  pack_columns_as(from, PatternBytes<float>(DType::kF32, row_stride, depth), rows, to,
+                  [](Vec<float> pairs) HWY_ATTR { return first_to_high(pairs); });
+}
+
+inline void square_pair_norms(const float* columns, int64_t rows, int64_t depth, float* norms) {
+  square_norms_of<float>(columns, rows, depth, norms, [](Vec<float> sum, Vec<float> x) HWY_ATTR {
+    const Vec<float> first = second_of_pairs(x), second = first_of_pairs(x);
+    return hn::MulAdd(second, second, hn::MulAdd(first, first, sum));
+  });
+}
+#endif
 
 /// Sums of kRows rows with kLanes patterns, which `transpose` brings one column at a time. Inlined
 /// with it: a sum that went through memory would wait for it at every column.
@@ -479,23 +570,6 @@ struct LogicalSum {
     return lanes[0];
   }
 };
-
-template <class T>
-void square_norms(const T* columns, int64_t rows, int64_t depth, T* norms) {
-  const Tag<T> d;
-  for (int64_t panel = 0; panel < rows; panel += kPanel<T>) {
-    const int64_t width = std::min(kPanel<T>, round_up(rows - panel, kLanes<T>));
-    for (int64_t v = 0; v < width; v += kLanes<T>) {
-      const T* column = columns + panel * depth + v;
-      Vec<T> sum = hn::Zero(d);
-      for (int64_t k = 0; k < depth; ++k) {
-        const Vec<T> x = hn::LoadU(d, column + k * width);
-        sum = hn::MulAdd(x, x, sum);
-      }
-      hn::StoreU(sum, d, norms + panel + v);
-    }
-  }
-}
 
 template <class T>
 void cosine_row(int64_t count, const T* norms, T norm, T* similarity) {
@@ -630,7 +704,7 @@ bool is_supported() {
 
 template <class T>
 TileKernels<T> kernels() {
-  return {
+  TileKernels<T> table = {
       .name = hwy::TargetName(HWY_TARGET),
       .supported = is_supported<T>,
       .lanes = kLanes<T>,
@@ -642,6 +716,11 @@ TileKernels<T> kernels() {
       .accumulate_difference = multiply<StepDifference, 1, T>,
       .few_products = multiply_few<StepProduct, T>,
       .few_distances = multiply_few<StepDistance, T>,
+      .accumulate_bf16 = nullptr,
+      .accumulate_pairs = nullptr,
+      .few_pairs = nullptr,
+      .pack_pairs = nullptr,
+      .square_pair_norms = nullptr,
       .square_norms = square_norms<T>,
       .cosine_row = cosine_row<T>,
       .score_row = score_row<T>,
@@ -652,7 +731,28 @@ TileKernels<T> kernels() {
       .gradient_row = gradient_row<T>,
       .cosine_gradient_row = cosine_gradient_row<T>,
   };
+  if constexpr (std::is_same_v<T, float>) {
+    table.accumulate_bf16 = multiply<StepWidened, kPanelVectors, T>;
+  }
+  return table;
 }
+
+#if HOPFIELD_SIMD_PAIRS && HWY_TARGET == HWY_AVX3
+/// The same with products of bf16 pairs, in f32.
+template <class T>
+TileKernels<T> kernels_with_pairs() {
+  TileKernels<T> table = kernels<T>();
+  table.name = kPairsName;
+  table.supported = [] { return is_supported<T>() && __builtin_cpu_supports("avx512bf16"); };
+  if constexpr (std::is_same_v<T, float>) {
+    table.accumulate_pairs = multiply<StepPairs, kPanelVectors, T>;
+    table.few_pairs = multiply_few<StepPairsAsTheyLie, T>;
+    table.pack_pairs = pack_pairs;
+    table.square_pair_norms = square_pair_norms;
+  }
+  return table;
+}
+#endif
 
 }  // namespace hopfield::internal::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

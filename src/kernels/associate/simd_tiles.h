@@ -33,7 +33,8 @@ struct Product {
   const T* a = nullptr;
   std::int64_t a_row = 0, a_depth = 1;  ///< strides of a
   const T* b = nullptr;
-  std::int64_t b_depth = 0;  ///< stride of b between k and k + 1
+  const void* b_bf16 = nullptr;  ///< accumulate_bf16: instead of b
+  std::int64_t b_depth = 0;      ///< stride of b between k and k + 1
   T* c = nullptr;
   std::int64_t c_row = 0;
   bool fresh = false;         ///< start from 0 rather than from c
@@ -94,6 +95,9 @@ struct CosineGradientRow {
   T* along = nullptr;  ///< along_s += ds similarity_s; may be null
 };
 
+/// The table that has the products of bf16 pairs.
+inline constexpr const char* kPairsName = "AVX3_BF16";
+
 template <class T>
 struct TileKernels {
   const char* name;
@@ -116,6 +120,20 @@ struct TileKernels {
 
   void (*few_products)(const FewRowsProduct<T>&);   ///< f(a, b) = a b
   void (*few_distances)(const FewRowsProduct<T>&);  ///< f(a, b) = -(a - b)^2
+
+  /// f(a, b) = a b with `b_bf16` for b, which is widened as it is read; null for double.
+  void (*accumulate_bf16)(const Product<T>&);
+
+  /// The same numbers as `accumulate`, `few_products`, `pack_columns` and `square_norms` give, two
+  /// bf16 components at a time: an element holds the bits of such a pair, the first in the high
+  /// half (few_pairs: patterns of kF32 as they lie, the first in the low half), and every depth and
+  /// stride counts pairs. Components below 2^-126 and sums below it count as 0. Null where there
+  /// is no instruction for it.
+  void (*accumulate_pairs)(const Product<T>&);
+  void (*few_pairs)(const FewRowsProduct<T>&);
+  void (*pack_pairs)(const void* from, std::int64_t row_stride, std::int64_t rows,
+                     std::int64_t depth, T* to);
+  void (*square_pair_norms)(const T* columns, std::int64_t rows, std::int64_t depth, T* norms);
 
   /// norms[j] = |pattern j|^2 from packed columns.
   void (*square_norms)(const T* columns, std::int64_t rows, std::int64_t depth, T* norms);

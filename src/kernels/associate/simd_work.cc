@@ -1,6 +1,9 @@
 #include "kernels/associate/simd_work.h"
 
+#include <bit>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
 namespace hopfield::internal {
 
@@ -18,7 +21,10 @@ Engine<T>::Engine(const AssociateCall& call_in, const TileKernels<T>& kernels_in
       depth(call.shape.depth),
       value_depth(call.shape.projection_depth),
       padded_depth(padded(depth)),
-      padded_value_depth(padded(value_depth)) {
+      padded_value_depth(padded(value_depth)),
+      depth_pairs((depth + 1) / 2),
+      pairs(kernels.accumulate_pairs != nullptr && call.in.stored.dtype == DType::kBF16 &&
+            call.in.similarity != Similarity::kNegativeSquaredDistance && depth > 0) {
   const auto& bias = bias_of<T>(call.in);
   const bool per_row = call.in.hidden.given() || bias.given();
   masked = per_row || !call.in.hidden_stored.empty();
@@ -70,6 +76,32 @@ Plan make_plan(const Engine<T>& engine, std::int64_t rows_max) {
   return plan;
 }
 
+namespace {
+
+/// Whether every number is one of bf16 and its products with a bf16 number lose nothing that
+/// counts where the pairs' instruction takes what is below 2^-126 for 0: docs/math/associate.md.
+bool suits_pairs(const float* x, std::int64_t count) {
+  bool suits = true;
+  for (std::int64_t k = 0; k < count; ++k) {
+    const float size = std::fabs(x[k]);
+    const bool moderate = size == 0 || (size >= 0x1p-62f && size <= 0x1p62f);
+    suits &= moderate && (std::bit_cast<std::uint32_t>(x[k]) & 0xffffu) == 0;
+  }
+  return suits;
+}
+
+/// The pairs of a state that suits them, the first component in the high half.
+void pack_state_pairs(const float* x, std::int64_t depth, float* pairs) {
+  const auto bits = [&](std::int64_t k) {
+    return k < depth ? std::bit_cast<std::uint32_t>(x[k]) : 0u;
+  };
+  for (std::int64_t k = 0; k < depth; k += 2) {
+    pairs[k / 2] = std::bit_cast<float>(bits(k) | bits(k + 1) >> 16);
+  }
+}
+
+}  // namespace
+
 template <class T>
 void load_states(const Engine<T>& engine, Scratch<T>& scratch, RowGroup<T>& group) {
   const PatternView& view = engine.call.in.states;
@@ -79,6 +111,16 @@ void load_states(const Engine<T>& engine, Scratch<T>& scratch, RowGroup<T>& grou
     engine.kernels.pack_rows(
         pattern_address(view, group.place.state_begin + group.state[r], group.head), view.dtype, 0,
         1, engine.depth, group.states + r * stride, stride);
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (engine.pairs) group.pairs = scratch.state_pairs.need(group.count * engine.depth_pairs);
+    for (std::int64_t r = 0; engine.pairs && r < group.count; ++r) {
+      const T* state = group.states + r * stride;
+      group.paired[r] = suits_pairs(state, engine.depth);
+      if (group.paired[r]) {
+        pack_state_pairs(state, engine.depth, group.pairs + r * engine.depth_pairs);
+      }
+    }
   }
   if (engine.call.in.similarity != Similarity::kCosine) return;
   group.norms = scratch.state_norms.need(group.count);
@@ -116,33 +158,26 @@ StoredTile<T> tile_extent(const Engine<T>& engine, std::int64_t begin, std::int6
   return tile;
 }
 
-template <class T>
-StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
-                        std::int64_t begin, std::int64_t end, bool want_norms,
-                        Scratch<T>& scratch) {
-  StoredTile<T> tile = tile_extent(engine, begin, end);
-  const PatternView& view = engine.call.in.stored;
-  T* columns = scratch.columns.need(kTile * engine.depth);
-  engine.kernels.pack_columns(pattern_address(view, place.stored_begin + begin, head), view.dtype,
-                              view.row_stride, tile.count, engine.depth, columns);
-  tile.columns = columns;
-  if (want_norms) {
-    T* norms = scratch.norms.need(kTile);
-    std::fill(norms, norms + kTile, T{0});
-    engine.kernels.square_norms(columns, tile.count, engine.depth, norms);
-    if (engine.call.in.similarity == Similarity::kCosine) {
-      for (std::int64_t s = 0; s < tile.count; ++s) norms[s] = std::sqrt(norms[s]);
-    }
-    tile.norms = norms;
-  }
-  return tile;
-}
+namespace {
 
 template <class T>
-void tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, const T* left,
-                   std::int64_t left_row, std::int64_t depth, const StoredTile<T>& tile,
-                   const T* columns, T* out) {
-  const auto product = distance ? engine.kernels.accumulate_distance : engine.kernels.accumulate;
+void load_norms(const Engine<T>& engine,
+                void (*square_norms)(const T*, std::int64_t, std::int64_t, T*), const T* columns,
+                std::int64_t depth, Scratch<T>& scratch, StoredTile<T>& tile) {
+  T* norms = scratch.norms.need(kTile);
+  std::fill(norms, norms + kTile, T{0});
+  square_norms(columns, tile.count, depth, norms);
+  if (engine.call.in.similarity == Similarity::kCosine) {
+    for (std::int64_t s = 0; s < tile.count; ++s) norms[s] = std::sqrt(norms[s]);
+  }
+  tile.norms = norms;
+}
+
+/// out[r, s] = product of left r and pattern s over `depth` elements of T.
+template <class T>
+void multiply_tile(const Engine<T>& engine, void (*product)(const Product<T>&), std::int64_t rows,
+                   const T* left, std::int64_t left_row, std::int64_t depth,
+                   const StoredTile<T>& tile, const T* columns, T* out) {
   // Long patterns are taken in pieces, so that a panel stays in the nearest cache. The chains of
   // additions go on through `out` and do not change.
   constexpr std::int64_t kPiece = 512;
@@ -165,15 +200,109 @@ void tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, co
 }
 
 template <class T>
+void divide_by_norms(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
+                     T* similarity) {
+  if (engine.call.in.similarity != Similarity::kCosine) return;
+  for (std::int64_t r = 0; r < group.count; ++r) {
+    engine.kernels.cosine_row(tile.padded, tile.norms, group.norms[r], similarity + r * kTile);
+  }
+}
+
+/// visit(begin, end, paired) for the rows of a group in pieces whose rows are multiplied alike.
+template <class T, class Visit>
+void for_each_run(const RowGroup<T>& group, const Visit& visit) {
+  for (std::int64_t begin = 0, end = 0; begin < group.count; begin = end) {
+    while (end < group.count && group.paired[end] == group.paired[begin]) ++end;
+    visit(begin, end, group.paired[begin]);
+  }
+}
+
+/// The bf16 patterns of a tile as pairs of components.
+struct TilePairs {
+  const void* from;
+  std::int64_t row_stride;  ///< in pairs
+};
+
+/// Where they lie, or copied where pairs do not begin at each pattern or end with it.
+template <class T>
+TilePairs tile_pairs(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
+                     Scratch<T>& scratch) {
+  const PatternView& view = engine.call.in.stored;
+  if (view.row_stride % 2 == 0 && engine.depth % 2 == 0) {
+    return {pattern_address(view, group.place.stored_begin + tile.begin, group.head),
+            view.row_stride / 2};
+  }
+  T* copy = scratch.pair_rows.need(tile.count * engine.depth_pairs);
+  std::fill(copy, copy + tile.count * engine.depth_pairs, T{0});
+  for (std::int64_t s = 0; s < tile.count; ++s) {
+    std::memcpy(copy + s * engine.depth_pairs,
+                pattern_address(view, group.place.stored_begin + tile.begin + s, group.head),
+                static_cast<std::size_t>(engine.depth) * sizeof(BF16));
+  }
+  return {copy, engine.depth_pairs};
+}
+
+/// Similarities (not cosines) of at most kMostRows rows with patterns as they lie in memory.
+template <class T>
+void compare_few(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
+                 Scratch<T>& scratch, T* similarity) {
+  const PatternView& view = engine.call.in.stored;
+  const bool distance = engine.call.in.similarity == Similarity::kNegativeSquaredDistance;
+  for_each_run(group, [&](std::int64_t begin, std::int64_t end, bool paired) {
+    T* const out = similarity + begin * kTile;
+    if (!paired) {
+      few_tile_products(engine, distance, end - begin, group.states + begin * engine.padded_depth,
+                        engine.padded_depth, view, group, tile, out);
+      return;
+    }
+    const TilePairs pairs = tile_pairs(engine, group, tile, scratch);
+    FewRowsProduct<T> g;
+    g.rows = end - begin;
+    g.depth = g.a_row = engine.depth_pairs;
+    g.a = group.pairs + begin * g.a_row;
+    g.from = pairs.from;
+    g.dtype = dtype_of<T>::value;
+    g.row_stride = pairs.row_stride;
+    g.count = tile.count;
+    g.c = out;
+    g.c_row = kTile;
+    engine.kernels.few_pairs(g);
+  });
+}
+
+}  // namespace
+
+template <class T>
+StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int64_t head,
+                        std::int64_t begin, std::int64_t end, bool want_norms,
+                        Scratch<T>& scratch) {
+  StoredTile<T> tile = tile_extent(engine, begin, end);
+  const PatternView& view = engine.call.in.stored;
+  T* columns = scratch.columns.need(kTile * engine.depth);
+  engine.kernels.pack_columns(pattern_address(view, place.stored_begin + begin, head), view.dtype,
+                              view.row_stride, tile.count, engine.depth, columns);
+  tile.columns = columns;
+  if (want_norms) {
+    load_norms(engine, engine.kernels.square_norms, columns, engine.depth, scratch, tile);
+  }
+  return tile;
+}
+
+template <class T>
+void tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, const T* left,
+                   std::int64_t left_row, std::int64_t depth, const StoredTile<T>& tile,
+                   const T* columns, T* out) {
+  multiply_tile(engine, distance ? engine.kernels.accumulate_distance : engine.kernels.accumulate,
+                rows, left, left_row, depth, tile, columns, out);
+}
+
+template <class T>
 void tile_similarities(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
                        T* similarity) {
   tile_products(engine, engine.call.in.similarity == Similarity::kNegativeSquaredDistance,
                 group.count, group.states, engine.padded_depth, engine.depth, tile, tile.columns,
                 similarity);
-  if (engine.call.in.similarity != Similarity::kCosine) return;
-  for (std::int64_t r = 0; r < group.count; ++r) {
-    engine.kernels.cosine_row(tile.padded, tile.norms, group.norms[r], similarity + r * kTile);
-  }
+  divide_by_norms(engine, group, tile, similarity);
 }
 
 template <class T>
@@ -197,18 +326,40 @@ void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows
 template <class T>
 StoredTile<T> compare_tile(const Engine<T>& engine, const RowGroup<T>& group, std::int64_t begin,
                            std::int64_t end, bool want_norms, Scratch<T>& scratch, T* similarity) {
-  const Similarity kind = engine.call.in.similarity;
-  want_norms = want_norms || kind == Similarity::kCosine;
+  want_norms = want_norms || engine.call.in.similarity == Similarity::kCosine;
+  StoredTile<T> tile = tile_extent(engine, begin, end);
   if (group.count <= FewRowsProduct<T>::kMostRows && !want_norms && engine.depth > 0) {
-    const StoredTile<T> tile = tile_extent(engine, begin, end);
-    few_tile_products(engine, kind == Similarity::kNegativeSquaredDistance, group.count,
-                      group.states, engine.padded_depth, engine.call.in.stored, group, tile,
-                      similarity);
+    compare_few(engine, group, tile, scratch, similarity);
     return tile;
   }
-  const StoredTile<T> tile =
-      load_tile(engine, group.place, group.head, begin, end, want_norms, scratch);
-  tile_similarities(engine, group, tile, similarity);
+  const auto num_paired = std::count(group.paired, group.paired + group.count, true);
+  if (num_paired < group.count) {
+    tile = load_tile(engine, group.place, group.head, begin, end, want_norms, scratch);
+  }
+  T* pair_columns = nullptr;
+  if (num_paired > 0) {
+    const TilePairs pairs = tile_pairs(engine, group, tile, scratch);
+    pair_columns = scratch.pair_columns.need(kTile * engine.depth_pairs);
+    engine.kernels.pack_pairs(pairs.from, pairs.row_stride, tile.count, engine.depth_pairs,
+                              pair_columns);
+    if (want_norms) {
+      load_norms(engine, engine.kernels.square_pair_norms, pair_columns, engine.depth_pairs,
+                 scratch, tile);
+    }
+  }
+  for_each_run(group, [&](std::int64_t first, std::int64_t last, bool paired) {
+    T* const out = similarity + first * kTile;
+    if (paired) {
+      multiply_tile(engine, engine.kernels.accumulate_pairs, last - first,
+                    group.pairs + first * engine.depth_pairs, engine.depth_pairs,
+                    engine.depth_pairs, tile, pair_columns, out);
+    } else {
+      tile_products(engine, engine.call.in.similarity == Similarity::kNegativeSquaredDistance,
+                    last - first, group.states + first * engine.padded_depth, engine.padded_depth,
+                    engine.depth, tile, tile.columns, out);
+    }
+  });
+  divide_by_norms(engine, group, tile, similarity);
   return tile;
 }
 

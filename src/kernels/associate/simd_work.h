@@ -58,6 +58,7 @@ class Buffer {
 template <class T>
 struct Scratch {
   Buffer<T> states, state_norms, cotangents, saved;
+  Buffer<T> state_pairs, pair_columns, pair_rows;
   Buffer<T> columns, rows, value_columns, value_rows, norms, bias;
   Buffer<T> similarity, scores, u;
   Buffer<T> acc, total, gradient, gradient_total, value_gradient, along;
@@ -84,8 +85,10 @@ struct Engine {
   const TileKernels<T>& kernels;
   std::int64_t heads, depth, value_depth;
   std::int64_t padded_depth, padded_value_depth;
-  bool masked;          ///< some pattern may be hidden from some row
-  bool mask_per_state;  ///< not all states of a (bag, head) see the same
+  std::int64_t depth_pairs;  ///< pairs of components, a zero beside an odd one
+  bool pairs;                ///< states that are bf16 numbers are multiplied by pairs
+  bool masked;               ///< some pattern may be hidden from some row
+  bool mask_per_state;       ///< not all states of a (bag, head) see the same
 };
 
 /// States [begin, end) of a bag, for one head: the unit that a result row's arithmetic never
@@ -154,6 +157,8 @@ struct RowGroup {
   std::int64_t count = 0;
   std::int64_t state[kForwardRows];  ///< within the bag
   T* states = nullptr;               ///< [count, padded_depth]
+  bool paired[kForwardRows] = {};    ///< to be multiplied by pairs of components
+  T* pairs = nullptr;                ///< [count, engine.depth_pairs], filled where `paired`
   T* norms = nullptr;                ///< cosine only
   T beta = 0;
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -163,12 +164,17 @@ TYPED_TEST(SimdTiles, AProductDoesNotDependOnTheRowsBesideIt) {
   });
 }
 
-TYPED_TEST(SimdTiles, TargetsWithFusedMultiplyAddGiveEqualBits) {
-  using T = TypeParam;
+std::vector<std::string> targets_with_fused_multiply_add() {
   std::vector<std::string> fused;
   for (const std::string& target : associate_targets()) {
     if (target == "AVX2" || target.starts_with("AVX3")) fused.push_back(target);
   }
+  return fused;
+}
+
+TYPED_TEST(SimdTiles, TargetsWithFusedMultiplyAddGiveEqualBits) {
+  using T = TypeParam;
+  const std::vector<std::string> fused = targets_with_fused_multiply_add();
   if (fused.size() < 2) GTEST_SKIP() << "fewer than two such targets on this CPU";
   constexpr std::int64_t kStates = 11, kStored = 1000, kDepth = 37;
   const auto x = random_values<T>(kStored * kDepth, 4);
@@ -192,6 +198,155 @@ TYPED_TEST(SimdTiles, TargetsWithFusedMultiplyAddGiveEqualBits) {
   }
   for (std::size_t i = 1; i < results.size(); ++i) {
     EXPECT_TRUE(same_bits(results[0], results[i])) << fused[0] << " and " << fused[i];
+  }
+}
+
+std::vector<BF16> random_bf16(std::size_t count, std::uint64_t seed) {
+  std::vector<BF16> values;
+  for (const float x : random_values<float>(count, seed)) values.push_back(to_bf16(x));
+  return values;
+}
+
+TEST(SimdTilesOfBf16, WideningOperandsAsTheyAreReadGivesTheSameBits) {
+  for (const TileKernels<float>& kernels : tile_kernels<float>()) {
+    if (!kernels.supported()) continue;
+    SCOPED_TRACE(kernels.name);
+    constexpr std::int64_t kRows = 7, kDepth = 37;
+    const std::int64_t width = 2 * kernels.panel + kernels.lanes;
+    const auto a = random_values<float>(kRows * kDepth, 1);
+    const auto narrow = random_bf16(static_cast<std::size_t>(kDepth * width), 2);
+    std::vector<float> wide;
+    for (const BF16 x : narrow) wide.push_back(to_f32(x));
+    Product<float> g;
+    g.rows = kRows;
+    g.width = g.b_depth = g.c_row = width;
+    g.depth = g.a_row = kDepth;
+    g.a = a.data();
+    g.b = wide.data();
+    g.b_bf16 = narrow.data();
+    std::vector<float> from_wide(static_cast<std::size_t>(kRows * width), 1.0f);
+    std::vector<float> from_narrow = from_wide;
+    g.c = from_wide.data();
+    kernels.accumulate(g);
+    g.c = from_narrow.data();
+    kernels.accumulate_bf16(g);
+    EXPECT_TRUE(same_bits(from_wide, from_narrow));
+  }
+}
+
+/// States and patterns in bf16, as the caller of `associate` gives them.
+struct Bf16Problem {
+  std::int64_t num_stored, num_states, depth, row_stride;
+  Similarity similarity;
+
+  /// State, lse and energy of every row. Every third state is no bf16 number in its last component.
+  std::vector<float> run(const std::string& target, std::int64_t first_state,
+                         std::int64_t state_count) const {
+    const auto x = random_bf16(static_cast<std::size_t>(num_stored * row_stride), 4);
+    std::vector<float> xi;
+    for (const BF16 value : random_bf16(static_cast<std::size_t>(num_states * depth), 5)) {
+      xi.push_back(to_f32(value));
+    }
+    for (std::int64_t t = 2; t < num_states; t += 3) {
+      xi[static_cast<std::size_t>((t + 1) * depth - 1)] = 0.1f;
+    }
+    const double beta = 0.3;
+    Associations in;
+    in.stored = pattern_view(x.data(), num_stored, depth);
+    in.stored.row_stride = row_stride;
+    in.states = pattern_view(xi.data() + first_state * depth, state_count, depth);
+    in.beta = {&beta, 1};
+    in.similarity = similarity;
+    const auto rows = static_cast<std::size_t>(state_count);
+    std::vector<float> state(rows * static_cast<std::size_t>(depth)), lse(rows), energy(rows);
+    AssociateOutputs<float> out;
+    out.state = mutable_view(state.data(), state_count, depth);
+    out.lse = lse;
+    if (similarity == Similarity::kDot) out.energy = energy;
+    AssociateOptions options;
+    options.target = target;
+    associate(in, out, options);
+    state.insert(state.end(), lse.begin(), lse.end());
+    state.insert(state.end(), energy.begin(), energy.end());
+    return state;
+  }
+};
+
+std::vector<Bf16Problem> bf16_problems() {
+  std::vector<Bf16Problem> all;
+  for (const Similarity similarity : {Similarity::kDot, Similarity::kCosine}) {
+    for (const std::int64_t states : {1, 4, 11}) {
+      for (const std::int64_t depth : {1, 37, 64, 1100}) {  // 1100: in two pieces
+        for (const std::int64_t gap : {0, 1, 2}) {
+          all.push_back({131, states, depth, depth + gap, similarity});
+        }
+      }
+    }
+  }
+  return all;
+}
+
+TEST(SimdTilesOfBf16, TargetsWithFusedMultiplyAddGiveEqualBits) {
+  const std::vector<std::string> fused = targets_with_fused_multiply_add();
+  if (fused.size() < 2) GTEST_SKIP() << "fewer than two such targets on this CPU";
+  for (const Bf16Problem& problem : bf16_problems()) {
+    const auto first = problem.run(fused[0], 0, problem.num_states);
+    for (std::size_t i = 1; i < fused.size(); ++i) {
+      EXPECT_TRUE(same_bits(first, problem.run(fused[i], 0, problem.num_states)))
+          << fused[0] << " and " << fused[i] << ", depth " << problem.depth << ", stride "
+          << problem.row_stride << ", states " << problem.num_states;
+    }
+  }
+}
+
+/// lse of one state, all of whose components are `state`, and one pattern of `pattern`: their
+/// similarity.
+float similarity_of(const std::string& target, float pattern, float state,
+                    std::int64_t num_states) {
+  constexpr std::int64_t kDepth = 4;
+  const std::vector<BF16> x(kDepth, to_bf16(pattern));
+  const std::vector<float> xi(static_cast<std::size_t>(num_states * kDepth), state);
+  const double beta = 1;
+  Associations in;
+  in.stored = pattern_view(x.data(), 1, kDepth);
+  in.states = pattern_view(xi.data(), num_states, kDepth);
+  in.beta = {&beta, 1};
+  std::vector<float> lse(static_cast<std::size_t>(num_states));
+  AssociateOutputs<float> out;
+  out.lse = lse;
+  AssociateOptions options;
+  options.target = target;
+  associate(in, out, options);
+  return lse.back();
+}
+
+TEST(SimdTilesOfBf16, ThePairsInstructionRunsAndTakesSubnormalNumbersForZero) {
+  const std::vector<std::string> targets = associate_targets();
+  if (std::find(targets.begin(), targets.end(), kPairsName) == targets.end()) {
+    GTEST_SKIP() << "this CPU multiplies no pairs of bf16";
+  }
+  for (const std::int64_t states : {1, 9}) {
+    EXPECT_EQ(similarity_of(kPairsName, 0x1p-130f, 1.0f, states), 0.0f);
+    EXPECT_EQ(similarity_of("AVX3", 0x1p-130f, 1.0f, states), 0x1p-128f);
+  }
+}
+
+TEST(SimdTilesOfBf16, AStateThatMakesSubnormalPatternsMatterIsMultipliedInF32) {
+  for (const std::string& target : associate_targets()) {
+    for (const std::int64_t states : {1, 9}) {
+      EXPECT_EQ(similarity_of(target, 0x1p-130f, 0x1p+120f, states), 0x1p-8f) << target;
+      EXPECT_EQ(similarity_of(target, 0x1p+120f, 0x1p-130f, states), 0x1p-8f) << target;
+    }
+  }
+}
+
+TEST(SimdTilesOfBf16, InfinityAndNanInPatternsStay) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const std::string& target : associate_targets()) {
+    for (const std::int64_t states : {1, 9}) {
+      EXPECT_TRUE(std::isnan(similarity_of(target, std::nanf(""), 1.0f, states))) << target;
+      EXPECT_TRUE(std::isnan(similarity_of(target, kInfinity, 0.0f, states))) << target;
+    }
   }
 }
 
