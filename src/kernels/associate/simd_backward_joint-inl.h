@@ -113,6 +113,9 @@ class JointPass {
     for_each_group(num_groups, [&](const GradientGroup<T>& group, std::int64_t row) {
       TileGradients<T> tiles(engine_, arrivals_, group, scratch);
       tiles.compute(tile);
+      if (engine_.call.in.similarity == Similarity::kCosine) {
+        tiles.weigh_cosine(tile.stored, stored.along);
+      }
       stored_.add_group(group, tile.stored, patterns, tiles, stored);
       states_.add_tile(group.rows, tiles, patterns, tile.stored.count, first,
                        sums.block + row * states_.stride(), sums.block_rows.data() + row);

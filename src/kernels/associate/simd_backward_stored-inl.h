@@ -89,9 +89,9 @@ class StoredPass {
     return sums;
   }
 
-  /// Adds what a group contributes. Cosine: ds becomes the weights of the patterns.
+  /// Adds what a group contributes: ds is weighed already.
   void add_group(const GradientGroup<T>& group, const StoredTile<T>& tile,
-                 const PatternRows<T>& patterns, TileGradients<T>& tiles, Sums& sums) const {
+                 const PatternRows<T>& patterns, const TileGradients<T>& tiles, Sums& sums) const {
     const Similarity similarity = engine_.call.in.similarity;
     const bool first = !sums.started;
     sums.started = true;
@@ -107,7 +107,6 @@ class StoredPass {
       accumulate_visible(engine_, engine_.kernels.accumulate, g);
     }
     if (!want_stored_) return;
-    if (similarity == Similarity::kCosine) tiles.weigh_cosine(tile, sums.along);
     if (sums.stored_across != nullptr) {
       return add_across(tile, group.rows.count, group.rows.states, engine_.depth, tiles.ds(), first,
                         sums.stored_across);
@@ -338,6 +337,9 @@ class StoredPass {
       if (group.rows.count == 0) continue;
       TileGradients<T> tiles(engine_, arrivals_, group, scratch);
       tiles.compute(tile);
+      if (want_stored_ && engine_.call.in.similarity == Similarity::kCosine) {
+        tiles.weigh_cosine(tile.stored, sums.along);
+      }
       add_group(group, tile.stored, patterns, tiles, sums);
     }
     finish(span.head, tile.stored, patterns, sums);
