@@ -67,6 +67,8 @@ ROWS = [
     *[Row(f"updates/k{k}", "plain", None) for k in (1, 3, 10)],
     Row("bags/256-small", "padded-sdpa", 3.0),
     Row("bags/64-long", "padded-sdpa", 3.0),
+    *[Row(f"mil/step/{sizes}", rival, goal) for sizes, goal in (("elephant", 5.0), ("log-normal", 3.0))
+      for rival in ("padded-plain", "padded-sdpa")],
     Row("lookup/forward", "repeated-table", 10.0),
     Row("lookup/forward", "reference", 10.0),
     Row("lookup/backward", "repeated-table", 7.0),
@@ -89,7 +91,8 @@ SHAPE_CLASSES = {  # the worst rate over the best
     "shape:d64-d1000": lambda d, dv: dv == 0 and d >= 64,
     "shape:dv": lambda d, dv: dv > 0,
 }
-SPECIAL = [SMALL, THREADS, *PEAK, START, ANSWER, *SHAPE_CLASSES]
+MIL_RUN = "mil/elephant-10-folds-160-epochs:30s"
+SPECIAL = [SMALL, THREADS, *PEAK, START, ANSWER, MIL_RUN, *SHAPE_CLASSES]
 
 
 class Worker:
@@ -239,6 +242,18 @@ class Bench:
         if self.wants(ANSWER):
             self.add(ANSWER, [0.050 / s for s in answers], 1.0, ours_seconds=statistics.median(answers), rival_seconds=0.050)
 
+    def mil_run(self):
+        """One repetition of 10 folds of one setting by the program, every epoch made."""
+        folder = Path(os.environ.get("HOPFIELD_DATA", "../shared/data")).resolve() / "mil"
+        data, folds = folder / "elephant.csv.gz", folder / "elephant_folds.csv"
+        if not (data.exists() and folds.exists()):
+            self.skip(MIL_RUN, f"{data} is not there; HOPFIELD_DATA names the folder above mil/")
+            return
+        command = (str((self.bin / "hopfield").resolve()), "mil", "cv", str(data), "--folds", str(folds), "--repetitions", "skl0",
+                   "--baselines", "none", "--epochs", "160", "--patience", "0")
+        seconds = [self.run_seconds(*command) for _ in range(self.arguments.rounds)]
+        self.add(MIL_RUN, [30 / s for s in seconds], 1.0, ours_seconds=statistics.median(seconds), rival_seconds=30)
+
     # ------------------------------------------------------------ telling
 
     def wants(self, name):
@@ -277,7 +292,8 @@ class Bench:
             rows = [row for row in ROWS if row.case == case and (self.wants(row.name) or (case == THREADS.split(":")[0] and self.wants(THREADS)))]
             if rows:
                 self.compare(case, rows)
-        for names, measure in (((SMALL,), self.small), (SHAPE_CLASSES, self.shapes), ((START, ANSWER), self.program), (PEAK, self.peaks)):
+        for names, measure in (((SMALL,), self.small), (SHAPE_CLASSES, self.shapes), ((START, ANSWER), self.program), (PEAK, self.peaks),
+                               ((MIL_RUN,), self.mil_run)):
             if any(self.wants(name) for name in names):
                 measure()
         minutes = (time.time() - start) / 60
