@@ -50,7 +50,7 @@ test-tsan: setup ## the core, built without torch, under ThreadSanitizer
 
 bench: configure ## kernels beside rivals and the machine's limits; ROWS="part of a name ..." for some rows
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-bench.txt
-	@cmake --build $(BUILD) -j $(JOBS) --target bench_worker bench_pruning hopfield
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_worker bench_pruning hopfield hopfield_torch_program
 	@.venv/bin/python benchmarks/rivals/run.py --build $(BUILD) $(ROWS)
 
 fuzz: setup ## libFuzzer on every reader, FUZZ_SECONDS each; needs clang

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -29,10 +30,16 @@ struct Case {
   bool first_call = true;   ///< call everything once on opening, to compare and to warm up
 };
 
+/// Log-normal bag sizes, cut to [least, most]; the first is `most`, so that the padding is what it
+/// is for the largest possible bag.
+std::vector<std::int64_t> bag_sizes(std::int64_t bags, double median, double spread,
+                                    std::int64_t least, std::int64_t most);
+
 void add_forward_cases(std::vector<Case>& cases);  ///< one association, its parts, its limits
 void add_layer_cases(std::vector<Case>& cases);    ///< forward and backward, bags, updates, layers
 void add_core_cases(std::vector<Case>& cases);     ///< calls of the core without tensors
 void add_memory_cases(std::vector<Case>& cases);   ///< memories in files
+void add_mil_cases(std::vector<Case>& cases);      ///< training steps over bags
 
 }  // namespace hopfield::bench
 

@@ -66,19 +66,6 @@ std::vector<Contender> open_layer(std::int64_t batch, std::int64_t length, std::
   return all;
 }
 
-/// Log-normal bag sizes, cut to [least, most].
-std::vector<std::int64_t> bag_sizes(std::int64_t bags, double median, double spread,
-                                    std::int64_t least, std::int64_t most) {
-  std::mt19937 random(7);
-  std::lognormal_distribution<double> size(std::log(median), spread);
-  std::vector<std::int64_t> sizes;
-  for (std::int64_t b = 0; b < bags; ++b) {
-    sizes.push_back(std::clamp(static_cast<std::int64_t>(size(random)), least, most));
-  }
-  sizes.front() = most;  // the padding is what it is for the largest possible bag
-  return sizes;
-}
-
 /// Each bag is pooled by the same learned states: ours ragged, fused attention padded and masked.
 std::vector<Contender> open_bags(const std::vector<std::int64_t>& sizes, std::int64_t states) {
   constexpr std::int64_t kHeads = 8, kDepth = 64;
@@ -208,6 +195,18 @@ std::vector<Contender> open_lookup(bool with_backward) {
 }
 
 }  // namespace
+
+std::vector<std::int64_t> bag_sizes(std::int64_t bags, double median, double spread,
+                                    std::int64_t least, std::int64_t most) {
+  std::mt19937 random(7);
+  std::lognormal_distribution<double> size(std::log(median), spread);
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t b = 0; b < bags; ++b) {
+    sizes.push_back(std::clamp(static_cast<std::int64_t>(size(random)), least, most));
+  }
+  sizes.front() = most;
+  return sizes;
+}
 
 void add_layer_cases(std::vector<Case>& cases) {
   struct Shape {

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LEAST_SECONDS = 0.05  # of one timing; one call at least
+DATA = Path(os.environ.get("HOPFIELD_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")).resolve()
 
 
 @dataclass
@@ -70,6 +71,8 @@ ROWS = [
     Row("bags/256-small", "padded-sdpa", 3.0),
     Row("bags/256-small", "reference", 8.0),
     Row("bags/64-long", "padded-sdpa", 3.0),
+    *[Row(f"mil/step/{sizes}", rival, goal) for sizes, goal in (("elephant", 5.0), ("log-normal", 3.0))
+      for rival in ("padded-plain", "padded-sdpa")],
     Row("lookup/forward", "repeated-table", 10.0),
     Row("lookup/forward", "reference", 10.0),
     Row("lookup/backward", "repeated-table", 7.0),
@@ -104,7 +107,8 @@ def pruning_name(case, beta, states):
     return f"pruning/{case.replace(', ', '/').replace(' = ', '').replace(' ', '-')}/{beta}/T{states}:brute-force"
 
 
-SPECIAL = [SMALL, THREADS, *PEAK, START, ANSWER, *SHAPE_CLASSES, *(pruning_name(*key) for key in PRUNING)]
+MIL_RUN = "mil/elephant-10-folds-160-epochs:30s"
+SPECIAL = [SMALL, THREADS, *PEAK, START, ANSWER, MIL_RUN, *SHAPE_CLASSES, *(pruning_name(*key) for key in PRUNING)]
 
 
 class Worker:
@@ -262,19 +266,29 @@ class Bench:
     def pruning(self):
         """associate_pruned beside associate, both with all threads: what bench_pruning measured."""
         wanted = {key: pruning_name(*key) for key in PRUNING if self.wants(pruning_name(*key))}
-        data = Path(os.environ.get("HOPFIELD_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")).resolve()
-        if not (data / "mnist").is_dir():
+        if not (DATA / "mnist").is_dir():
             for name in wanted.values():
-                self.skip(name, f"no MNIST in {data}; set HOPFIELD_DATA")
+                self.skip(name, f"no mnist/ in {DATA}; HOPFIELD_DATA names its folder")
             return
         out = self.folder / "pruning.json"
-        self.run_seconds(str((self.bin / "bench_pruning").resolve()), str(data), str(out))
+        self.run_seconds(str((self.bin / "bench_pruning").resolve()), str(DATA), str(out))
         for row in json.loads(out.read_text()):
             key = (row["case"], row["beta_kind"], row["states"])
             if key in wanted:
                 self.add(wanted[key], row["ratios"], PRUNING[key], ours_seconds=row["seconds_a_state"] * row["states"],
                          rival_seconds=row["seconds_a_state"] * row["states"] * row["ratio"],
                          left_out=row["left_out"], bound=row["bound"], error=row["error"])
+
+    def mil_run(self):
+        """One repetition of 10 folds of one setting by the program, every epoch made."""
+        data, folds = DATA / "mil" / "elephant.csv.gz", DATA / "mil" / "elephant_folds.csv"
+        if not (data.exists() and folds.exists()):
+            self.skip(MIL_RUN, f"no mil/ in {DATA}; HOPFIELD_DATA names its folder")
+            return
+        command = (str((self.bin / "hopfield").resolve()), "mil", "cv", str(data), "--folds", str(folds), "--repetitions", "skl0",
+                   "--baselines", "none", "--epochs", "160", "--patience", "0")
+        seconds = [self.run_seconds(*command) for _ in range(self.arguments.rounds)]
+        self.add(MIL_RUN, [30 / s for s in seconds], 1.0, ours_seconds=statistics.median(seconds), rival_seconds=30)
 
     # ------------------------------------------------------------ telling
 
@@ -315,7 +329,7 @@ class Bench:
             if rows:
                 self.compare(case, rows)
         for names, measure in (((SMALL,), self.small), (SHAPE_CLASSES, self.shapes), ((START, ANSWER), self.program), (PEAK, self.peaks),
-                               ([pruning_name(*key) for key in PRUNING], self.pruning)):
+                               ([pruning_name(*key) for key in PRUNING], self.pruning), ((MIL_RUN,), self.mil_run)):
             if any(self.wants(name) for name in names):
                 measure()
         for limit, rate in self.limits.items():

@@ -50,6 +50,7 @@ class Worker {
     add_layer_cases(cases_);
     add_core_cases(cases_);
     add_memory_cases(cases_);
+    add_mil_cases(cases_);
   }
 
   Json answer(const std::string& line) {

@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -252,12 +253,23 @@ void add_estimate(CLI::App& command, bool& estimate) {
                    "network on the first fold");
 }
 
-void print_estimate(const mil::Estimate& estimate) {
-  std::cout
-      << "estimate: at most about " << report::seconds(estimate.seconds) << " and "
-      << report::fixed(static_cast<double>(estimate.bytes) / (1 << 30), 2)
-      << " GiB beside the program's own memory; time from one epoch here and now, every epoch "
-         "counted; memory from sizes\n";
+/// --estimate: prints what the run would take; true: that was all. Otherwise says it on standard
+/// error before a run of more than 10 s; not of stored bags alone, whose estimate is a part of the
+/// run and no small one.
+bool estimate_only(bool wanted, bool stores, const std::string& what,
+                   const std::function<mil::Estimate()>& estimated) {
+  if (!wanted && stores) return false;
+  const mil::Estimate estimate = estimated();
+  const std::string text = "at most about " + report::seconds(estimate.seconds) + " and " +
+                           report::fixed(static_cast<double>(estimate.bytes) / (1 << 30), 2) +
+                           " GiB beside the program's own memory";
+  if (wanted) {
+    std::cout << "estimate: " << text
+              << "; time from one epoch here and now, every epoch counted; memory from sizes\n";
+  } else if (estimate.seconds > 10) {
+    note(what + ": " + text);
+  }
+  return wanted;
 }
 
 // ---------------------------------------------------------------- mil cv
@@ -309,8 +321,10 @@ int run_cv(const Context& context, CvArguments& arguments, const std::string& co
 
   const mil::Bags bags = read_labelled_bags(arguments.data);
   const std::vector<mil::Repetition> repetitions = repetitions_of(arguments, bags);
-  if (arguments.estimate) {
-    print_estimate(mil::estimate_cv(bags, repetitions, options));
+  const bool stores =
+      options.model.pooling == mil::Pooling::kStoredBags && options.baselines.empty();
+  if (estimate_only(arguments.estimate, stores, "cross-validation",
+                    [&] { return mil::estimate_cv(bags, repetitions, options); })) {
     return kOk;
   }
   std::shared_ptr<Progress> line;
@@ -385,8 +399,9 @@ int run_fit(const Context& context, FitArguments& arguments) {
   check_new_output(arguments.output, arguments.data.files(), arguments.force);
   check_output(options.checkpoint_path, arguments.data.files());
   const mil::Bags bags = read_labelled_bags(arguments.data);
-  if (arguments.estimate) {
-    print_estimate(mil::estimate_fit(bags, options));
+  const bool stores = options.model.pooling == mil::Pooling::kStoredBags;
+  if (estimate_only(arguments.estimate, stores, "training",
+                    [&] { return mil::estimate_fit(bags, options); })) {
     return kOk;
   }
   std::shared_ptr<Progress> line;

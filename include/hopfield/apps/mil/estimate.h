@@ -17,10 +17,11 @@ struct Estimate {
   std::int64_t bytes = 0;  ///< of memory, beside the program's own
 };
 
-/// Time: one epoch of each network on the first fold is made, and a fit of stored bags on at most
-/// 128 of them, whose time is taken to grow with the third power. Memory: from sizes; the bags as
-/// given, and for each thread the coded bags, a step's and the validation bags' rows with their
-/// layers and gradients, or the stored bags' tables. Errors: as cross_validate.
+/// Time: one epoch of each network on the first fold is made (two if they are short), and a fit of
+/// stored bags on at most 128 of them, whose time is taken to grow with the third power. Memory:
+/// from sizes; the bags as given, and for each thread the coded bags, a step's and the validation
+/// bags' rows with their layers and gradients, or the stored bags' tables. Errors: as
+/// cross_validate.
 Estimate estimate_cv(const Bags& bags, const std::vector<Repetition>& repetitions,
                      const CvOptions& options);
 
