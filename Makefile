@@ -6,6 +6,8 @@ BUILD := build
 # `make build CCACHE=1` compiles through ccache: a gain for rebuilds, a loss for the first build.
 LAUNCHER := $(if $(CCACHE),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 FUZZ_SECONDS ?= 60
+# clang++ itself, or the newest versioned one.
+CLANG ?= $(shell command -v clang++ || compgen -c clang++- | grep -E '^clang\+\+-[0-9]+$$' | sort -V | tail -n 1)
 FUZZ_TARGETS := npy csv fvecs idx safetensors memory memory_log metadata
 # Warnings are errors in CI only, and in the release build only: sanitizers make the compiler warn falsely.
 WERROR := $(if $(CI),-DHOPFIELD_WERROR=ON)
@@ -54,8 +56,8 @@ bench: configure ## kernels beside rivals and the machine's limits; ROWS="part o
 	@.venv/bin/python benchmarks/rivals/run.py --build $(BUILD) $(ROWS)
 
 fuzz: setup ## libFuzzer on every reader, FUZZ_SECONDS each; needs clang
-	@command -v clang++ > /dev/null || { echo "make fuzz: expected clang++, got none; install clang"; exit 1; }
-	@$(call CONFIGURE,fuzz,build-fuzz)
+	@[ -n "$(CLANG)" ] || { echo "make fuzz: expected clang++ 14 or newer, got none; apt-get install clang"; exit 1; }
+	@$(call CONFIGURE,fuzz,build-fuzz,-DCMAKE_CXX_COMPILER=$(CLANG))
 	@cmake --build build-fuzz -j $(JOBS) --target fuzz_seeds $(FUZZ_TARGETS:%=fuzz_%)
 	@build-fuzz/bin/fuzz_seeds build-fuzz/seeds
 	@for target in $(FUZZ_TARGETS); do mkdir -p build-fuzz/found/$$target; \

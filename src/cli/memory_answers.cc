@@ -68,6 +68,20 @@ void add_beta(CLI::App& command, BetaArguments& arguments) {
   add_expect(command, arguments.expect);
 }
 
+void add_similarity(CLI::App& command, std::string& similarity) {
+  command
+      .add_option("--similarity", similarity,
+                  "Scalar product, its cosine, or minus the squared distance")
+      ->check(CLI::IsMember({"dot", "cosine", "distance"}))
+      ->type_name("dot|cosine|distance")
+      ->capture_default_str();
+}
+
+Similarity parse_similarity(const std::string& name) {
+  if (name == "cosine") return Similarity::kCosine;
+  return name == "distance" ? Similarity::kNegativeSquaredDistance : Similarity::kDot;
+}
+
 double parse_beta(const std::string& text) {
   if (text == "auto") return 0;
   double value = 0;

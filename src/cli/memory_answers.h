@@ -53,6 +53,10 @@ struct BetaArguments {
 };
 void add_beta(CLI::App& command, BetaArguments& arguments);
 
+/// --similarity, which starts as "dot".
+void add_similarity(CLI::App& command, std::string& similarity);
+Similarity parse_similarity(const std::string& name);
+
 struct Beta {
   double value = 0;
   std::string source = "given";

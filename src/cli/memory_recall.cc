@@ -64,6 +64,7 @@ void ask(const PatternView& patterns, const PatternView& values, const PatternVi
   in.projections = values;
   in.states = cues;
   in.beta = {&beta, 1};
+  in.similarity = parse_similarity(a.similarity);
   UpdateOptions update;
   update.update_steps_max = {&steps_max, 1};
   update.update_steps_eps = {&a.eps, 1};
@@ -84,6 +85,8 @@ struct Recall {
 
   std::int64_t readout_depth() const { return values ? memory.values_depth() : memory.depth(); }
   std::int64_t num_top() const { return std::min(arguments.top, memory.num_patterns()); }
+  /// No energy falls along updates by cosines.
+  bool has_energy() const { return arguments.similarity != "cosine"; }
 };
 
 Recalled answer(const Recall& recall, const PatternView& cues, const Context& context) {
@@ -92,7 +95,7 @@ Recalled answer(const Recall& recall, const PatternView& cues, const Context& co
   Recalled batch(num_cues, depth, recall.num_top());
   AssociateOutputs<float> out;
   out.state = mutable_view(batch.readout.data(), num_cues, depth);
-  out.energy = batch.energy;
+  if (recall.has_energy()) out.energy = batch.energy;
   out.lse = batch.lse;
   out.entropy = batch.entropy;
   out.metastable_size = batch.size;
@@ -102,8 +105,10 @@ Recalled answer(const Recall& recall, const PatternView& cues, const Context& co
   RetrieveReport<float> report;
   report.steps = batch.steps;
   report.reason = batch.reason;
-  report.energies = batch.energy_cue;
-  report.num_energies = 1;
+  if (recall.has_energy()) {
+    report.energies = batch.energy_cue;
+    report.num_energies = 1;
+  }
   ask(recall.memory.patterns(), recall.values ? recall.memory.values() : PatternView(), cues,
       recall.beta.value, recall.updates, recall.arguments, executor, out, report);
   for (std::int64_t& steps : batch.steps) ++steps;  // the last association updated, too
@@ -168,6 +173,7 @@ class RecallOutput {
             {"depth", memory.depth()},
             {"where", a.paths.where.empty() ? Json(nullptr) : Json(a.paths.where)},
             {"what", recall_.values ? "values" : "state"},
+            {"similarity", a.complete ? Json(nullptr) : Json(a.similarity)},
             {"beta", recall_.beta.value},
             {"beta_source", recall_.beta.source},
             {"updates", recall_.updates < 0 ? Json("converge") : Json(recall_.updates)},
@@ -185,8 +191,9 @@ class RecallOutput {
     json["stop"] = reason_name(batch.reason[i]);
     json["converged"] =
         recall_.updates < 0 ? Json(batch.reason[i] == StopReason::kConverged) : Json(nullptr);
-    json["energy"] = short_number(batch.energy[i]);
-    json["energy_cue"] = short_number(batch.energy_cue[i]);
+    const bool has_energy = recall_.has_energy();
+    json["energy"] = has_energy ? Json(short_number(batch.energy[i])) : Json(nullptr);
+    json["energy_cue"] = has_energy ? Json(short_number(batch.energy_cue[i])) : Json(nullptr);
     json["lse"] = short_number(batch.lse[i]);
     json["entropy"] = short_number(batch.entropy[i]);
     json["metastable_size"] = batch.size[i];
@@ -222,7 +229,11 @@ class RecallOutput {
     std::cout << std::setprecision(4) << "memory   " << recall_.memory.path() << ": "
               << recall_.memory.num_patterns() << " patterns of depth " << recall_.memory.depth()
               << "\n"
-              << "beta     " << recall_.beta.value << " (" << recall_.beta.source << ")\n"
+              << "beta     " << recall_.beta.value << " (" << recall_.beta.source << ")"
+              << (recall_.arguments.similarity == "dot"
+                      ? ""
+                      : ", similarity " + recall_.arguments.similarity)
+              << "\n"
               << "updates  " << recall_.arguments.updates << "\n\n"
               << "   cue  updates  stop              energy  metastable size  regime          "
               << (recall_.threshold ? "match  " : "") << "associations\n";
@@ -231,9 +242,14 @@ class RecallOutput {
   void print(std::int64_t cue, const Recalled& batch, std::size_t i) const {
     const store::MemoryFile& memory = recall_.memory;
     std::cout << std::setw(6) << cue << std::setw(9) << batch.steps[i] << "  " << std::left
-              << std::setw(11) << reason_name(batch.reason[i]) << std::right << std::setw(13)
-              << batch.energy[i] << std::setw(17) << batch.size[i] << "  " << std::left
-              << std::setw(14) << regime_name(regime(batch.size[i], memory.num_patterns())) << "  ";
+              << std::setw(11) << reason_name(batch.reason[i]) << std::right << std::setw(13);
+    if (recall_.has_energy()) {
+      std::cout << batch.energy[i];
+    } else {
+      std::cout << "-";
+    }
+    std::cout << std::setw(17) << batch.size[i] << "  " << std::left << std::setw(14)
+              << regime_name(regime(batch.size[i], memory.num_patterns())) << "  ";
     if (recall_.threshold) std::cout << std::setw(7) << (matches(batch, i) ? "yes" : "no");
     std::cout << std::right;
     const auto k = static_cast<std::size_t>(recall_.num_top());
@@ -282,6 +298,7 @@ Rows masked(Rows cues, const std::string& path) {
 Beta choose_beta_of(const RecallArguments& a, double given, const store::MemoryFile& memory,
                     const PatternView& states, const Context& context) {
   AdviceOptions advice = affordable_advice(memory, a.beta.expect, context.stoppable_executor.get());
+  advice.similarity = parse_similarity(a.similarity);
   std::vector<std::uint8_t> missing;
   if (a.complete && states.rows > 0) {
     const auto* numbers = static_cast<const float*>(states.data);
@@ -314,6 +331,8 @@ int run_recall(const RecallArguments& a, const Context& context) {
   Recall recall{a,  memory, updates, !a.complete && a.what != "state" && memory.has_values(),
                 {}, {}};
   if (!a.threshold.empty()) {
+    require(a.similarity == "dot", "--similarity",
+            "expected dot with --threshold, whose beta belongs to it, got " + a.similarity);
     const Threshold threshold = read_threshold(a.threshold, memory);
     require(given_beta == 0 || given_beta == threshold.beta, "--beta",
             "expected the beta of the threshold, " + csv_number(threshold.beta) + ", got " +
@@ -372,6 +391,7 @@ void add_memory_recall(CLI::App& noun, Context& context) {
       {"hopfield memory recall memory.safetensors --cue cue.npy",
        "hopfield memory recall memory.safetensors --cue cue.npy --beta 8 --updates 1 -o states.npy",
        "hopfield memory recall memory.safetensors --cue cue.npy --top 5 --json recall.json",
+       "hopfield memory recall memory.safetensors --cue cue.npy --similarity distance",
        "hopfield memory recall memory.safetensors --cue cue.npy --threshold threshold.json"},
       [a, &context] { return run_recall(*a, context); });
   add_question(command, a->paths, "States to start from");
@@ -383,6 +403,7 @@ void add_memory_recall(CLI::App& noun, Context& context) {
       ->check(CLI::IsMember({"state", "values"}))
       ->type_name("state|values");
   add_where(command, a->paths.where);
+  add_similarity(command, a->similarity);
   add_beta(command, a->beta);
   command
       .add_option("--threshold", a->threshold,

@@ -48,8 +48,9 @@ struct RecallArguments {
   bool verify = false;
 
   bool complete = false;
-  std::string threshold;  ///< of recall
-  std::string mask;       ///< of complete: which coordinates are missing, beside the NaN ones
+  std::string threshold;           ///< of recall
+  std::string similarity = "dot";  ///< of recall
+  std::string mask;  ///< of complete: which coordinates are missing, beside the NaN ones
 };
 
 /// --updates and all that follows it.

@@ -24,11 +24,6 @@ struct SearchArguments {
   std::int64_t top = 10;
 };
 
-Similarity parse_similarity(const std::string& name) {
-  if (name == "cosine") return Similarity::kCosine;
-  return name == "distance" ? Similarity::kNegativeSquaredDistance : Similarity::kDot;
-}
-
 /// Takes the answers batch by batch.
 class SearchOutput {
  public:
@@ -164,12 +159,7 @@ void add_memory_search(CLI::App& noun, Context& context) {
   add_question(command, a->paths, "States");
   add_where(command, a->paths.where);
   add_whole_number(command, "--top", a->top, "How many patterns a cue", 1);
-  command
-      .add_option("--similarity", a->similarity,
-                  "Scalar product, its cosine, or minus the squared distance")
-      ->check(CLI::IsMember({"dot", "cosine", "distance"}))
-      ->type_name("dot|cosine|distance")
-      ->capture_default_str();
+  add_similarity(command, a->similarity);
   add_beta(command, a->beta);
   command
       .add_option("-o,--output", a->output,

@@ -199,8 +199,8 @@ class Create(MemoryTest):
 
 
 class Recall(MemoryTest):
-    KEYS = ["memory", "num_patterns", "depth", "where", "what", "beta", "beta_source", "updates", "eps", "threshold",
-            "hopfield", "results", "num_cues", "num_converged"]
+    KEYS = ["memory", "num_patterns", "depth", "where", "what", "similarity", "beta", "beta_source", "updates", "eps",
+            "threshold", "hopfield", "results", "num_cues", "num_converged"]
     RESULT_KEYS = ["cue", "steps", "stop", "converged", "energy", "energy_cue", "lse", "entropy",
                    "metastable_size", "regime", "match_energy", "match", "largest", "top", "state"]
 
@@ -247,6 +247,36 @@ class Recall(MemoryTest):
                 self.assertEqual(result["metastable_size"], size)
                 entropy = -sum(w * math.log(w) for w in weights)
                 self.assertAlmostEqual(result["entropy"], entropy, delta=1e-5)
+
+    def test_another_similarity_is_its_formula(self):
+        beta = 1.7
+
+        def cosine(x, y):
+            return dot(x, y) / math.sqrt(dot(x, x) * dot(y, y))
+
+        def distance(x, y):
+            return -sum((a - b) ** 2 for a, b in zip(x, y))
+
+        patterns = rows(PATTERNS, DEPTH)
+        for name, similarity in (("cosine", cosine), ("distance", distance)):
+            answer = self.recall_json("--beta", beta, "--updates", "1", "--similarity", name)
+            self.assertEqual(answer["similarity"], name)
+            for cue, result in zip(rows(CUES, DEPTH), answer["results"]):
+                terms = [math.exp(beta * similarity(x, cue)) for x in patterns]
+                for t in result["top"]:
+                    self.assertAlmostEqual(t["weight"], terms[t["index"]] / sum(terms), delta=1e-6)
+                for k, got in enumerate(result["state"]):
+                    wanted = sum(w * x[k] for w, x in zip(terms, patterns)) / sum(terms)
+                    self.assertAlmostEqual(got, wanted, delta=1e-5)
+                if name == "cosine":  # its update descends no energy
+                    self.assertIsNone(result["energy"])
+                    self.assertIsNone(result["energy_cue"])
+                else:
+                    self.assertAlmostEqual(result["energy"], -math.log(sum(terms) / 3) / beta, delta=1e-5)
+        self.assertRegex(self.recall("--beta", beta, "--similarity", "cosine", "--updates", "1").stdout,
+                         r"beta +1.7 \(given\), similarity cosine\n(.*\n)+ +0 +1  step-limit +-  ")
+        self.recall("--similarity", "cosine", "--threshold", "t.json", status=2,
+                    error="--similarity.*expected dot with --threshold")
 
     def test_converges_to_a_fixed_point_below_the_cue(self):
         beta = 6.0

@@ -136,8 +136,9 @@ struct AssociateOutputs {
 ///          partial states of shards whose boundaries are multiples of block_size.
 ///          A NaN or infinity stays in the rows that see it. Numbers of bf16 patterns below 2^-126
 ///          may count as 0.
-/// Memory   O(R dv) plus blocks; O(S) a thread when top or metastable_size is asked and for every
-///          separation but softmax.
+/// Memory   O(R dv) plus blocks. Softmax with top or metastable_size: the R H S scores in one bag
+///          without masks where they are few (2^23) or of one row, else O(S) a thread and a second
+///          pass. The other separations: O(S) a thread.
 /// NaN      a row that sees one gives NaN, index -1, metastable size 0; no other row changes.
 /// Errors   kInvalidArgument (shapes, offsets, beta, spans of the wrong size), kUnsupported;
 /// outputs

@@ -216,27 +216,31 @@ void write_separated_scalars(const AssociateCall& call, const AssociateOutputs<T
 }
 
 template <class T>
+void write_top(const AssociateOutputs<T>& out, std::int64_t output_index,
+               const VisibleScores<T>& visible, std::span<const double> p) {
+  const bool nan = !p.empty() && p.front() != p.front();
+  // Associations ascend with the scores, which tell equal or vanished ones apart.
+  const auto order = nan ? std::vector<std::size_t>()
+                         : largest_positions(std::span<const T>(visible.score),
+                                             static_cast<std::size_t>(out.num_top));
+  for (std::int64_t k = 0; k < out.num_top; ++k) {
+    const auto at = static_cast<std::size_t>(output_index * out.num_top + k);
+    const auto rank = static_cast<std::size_t>(k);
+    const bool there = rank < order.size();
+    if (!out.top.empty()) {
+      out.top[at] = there ? static_cast<T>(p[order[rank]])
+                    : nan ? std::numeric_limits<T>::quiet_NaN()
+                          : T{0};
+    }
+    if (!out.top_index.empty()) out.top_index[at] = there ? visible.index[order[rank]] : -1;
+  }
+}
+
+template <class T>
 void write_distribution(const AssociateOutputs<T>& out, std::int64_t output_index,
                         const VisibleScores<T>& visible, const SeparatedRow& row,
                         T* association_row, std::int64_t stored_count) {
-  const bool nan = !row.p.empty() && row.p.front() != row.p.front();
-  if (out.num_top > 0 && (!out.top.empty() || !out.top_index.empty())) {
-    // Associations ascend with the scores, which tell equal or vanished ones apart.
-    const auto order = nan ? std::vector<std::size_t>()
-                           : largest_positions(std::span<const T>(visible.score),
-                                               static_cast<std::size_t>(out.num_top));
-    for (std::int64_t k = 0; k < out.num_top; ++k) {
-      const auto at = static_cast<std::size_t>(output_index * out.num_top + k);
-      const auto rank = static_cast<std::size_t>(k);
-      const bool there = rank < order.size();
-      if (!out.top.empty()) {
-        out.top[at] = there ? static_cast<T>(row.p[order[rank]])
-                      : nan ? std::numeric_limits<T>::quiet_NaN()
-                            : T{0};
-      }
-      if (!out.top_index.empty()) out.top_index[at] = there ? visible.index[order[rank]] : -1;
-    }
-  }
+  if (wants_top(out)) write_top<T>(out, output_index, visible, row.p);
   if (!out.metastable_size.empty()) {
     std::vector<double> weights = row.p;
     out.metastable_size[static_cast<std::size_t>(output_index)] =
@@ -255,6 +259,8 @@ void write_distribution(const AssociateOutputs<T>& out, std::int64_t output_inde
                                         const RowPlace&, std::int64_t, const VisibleScores<T>&, \
                                         const SeparatedRow&, double);                           \
   template void separate(Separation, std::int64_t, std::span<const T>, SeparatedRow&);          \
+  template void write_top(const AssociateOutputs<T>&, std::int64_t, const VisibleScores<T>&,    \
+                          std::span<const double>);                                             \
   template void write_distribution(const AssociateOutputs<T>&, std::int64_t,                    \
                                    const VisibleScores<T>&, const SeparatedRow&, T*,            \
                                    std::int64_t);

@@ -50,6 +50,18 @@ void write_separated_scalars(const AssociateCall& call, const AssociateOutputs<T
                              const VisibleScores<T>& visible, const SeparatedRow& row,
                              double max_square_norm);
 
+/// Whether the largest associations are asked for.
+template <class T>
+bool wants_top(const AssociateOutputs<T>& out) {
+  return out.num_top > 0 && (!out.top.empty() || !out.top_index.empty());
+}
+
+/// Writes top of one row, whose visible patterns (or the largest num_top of them) have weights `p`;
+/// the first one is NaN for a row that saw NaN.
+template <class T>
+void write_top(const AssociateOutputs<T>& out, std::int64_t output_index,
+               const VisibleScores<T>& visible, std::span<const double> p);
+
 /// Writes top, metastable_size and association of one row, for every separation. `association_row`
 /// holds the bag's stored_count entries of this row, or is null.
 template <class T>

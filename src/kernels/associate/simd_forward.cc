@@ -5,6 +5,7 @@
 
 #include "kernels/associate/simd_associations.h"
 #include "kernels/associate/simd_collect.h"
+#include "kernels/associate/simd_distribution.h"
 #include "kernels/associate/simd_implementation.h"
 #include "kernels/associate/simd_work.h"
 
@@ -17,6 +18,24 @@ struct Wants {
   bool values = true;  ///< the weighted sum
   bool moment = true;  ///< for the entropy; else RowPartial::moment means nothing
 };
+
+/// All scores of a call, one row an output index; for one bag without masks.
+template <class T>
+struct KeptScores {
+  T* data = nullptr;  ///< null: none are kept
+  std::int64_t row_stride = 0;
+};
+
+/// Whether rows may keep their scores for what follows the pass over the patterns: some memory is
+/// cheaper than a second pass. One row may always.
+template <class T>
+bool may_keep_scores(const Engine<T>& engine) {
+  constexpr std::int64_t kMostScores = std::int64_t{1} << 23;
+  const AssociationShape& shape = engine.call.shape;
+  const std::int64_t rows = shape.rows * engine.heads;
+  return shape.num_bags == 1 && !engine.masked && shape.num_stored > 0 &&
+         (rows == 1 || rows <= kMostScores / shape.num_stored);
+}
 
 /// First entry equal to the tile's maximum; the first visible one where all are -inf.
 template <class T>
@@ -32,10 +51,11 @@ std::int64_t first_largest(const T* scores, std::int64_t count, T max, const T* 
 template <class T>
 class BlockFolder {
  public:
-  BlockFolder(const Engine<T>& engine, const Wants& wants, const RowGroup<T>& group,
-              Scratch<T>& scratch)
+  BlockFolder(const Engine<T>& engine, const Wants& wants, const KeptScores<T>& kept,
+              const RowGroup<T>& group, Scratch<T>& scratch)
       : engine_(engine),
         wants_(wants),
+        kept_(kept),
         group_(group),
         scratch_(scratch),
         mask_(engine, group.bag, group.head, group.place, scratch.bias),
@@ -47,8 +67,7 @@ class BlockFolder {
     std::fill(partials, partials + group_.count, RowPartial<T>());
     std::fill(acc, acc + group_.count * stride, T{0});
     for (std::int64_t s = begin; s < end; s += kTile) {
-      const StoredTile<T> tile =
-          compare_tile(engine_, group_, s, end, wants_.norms, scratch_, similarity_);
+      const StoredTile<T> tile = compare(s, end);
       mask_.start(s, tile.count);
       largest_norm_known_ = false;
       for (std::int64_t r = 0; r < group_.count; ++r) {
@@ -65,6 +84,34 @@ class BlockFolder {
   }
 
  private:
+  StoredTile<T> compare(std::int64_t begin, std::int64_t end) {
+    const bool few = group_.count <= FewRowsProduct<T>::kMostRows && engine_.depth > 0;
+    StoredTile<T> tile =
+        compare_tile(engine_, group_, begin, end, wants_.norms && !few, scratch_, similarity_);
+    if (wants_.norms && few) tile.norms = few_norms(tile);
+    return tile;
+  }
+
+  /// Square norms of patterns that were not packed: minus the distances from zero, which are the
+  /// same chain of fused multiply-adds.
+  const T* few_norms(const StoredTile<T>& tile) {
+    const PatternView& view = engine_.call.in.stored;
+    zero_.resize(static_cast<std::size_t>(engine_.depth));
+    FewRowsProduct<T> g;
+    g.rows = 1;
+    g.depth = engine_.depth;
+    g.a = zero_.data();
+    g.from = pattern_address(view, group_.place.stored_begin + tile.begin, group_.head);
+    g.dtype = view.dtype;
+    g.row_stride = view.row_stride;
+    g.count = tile.count;
+    T* norms = scratch_.norms.need(kTile);
+    g.c = norms;
+    engine_.kernels.few_distances(g);
+    for (std::int64_t s = 0; s < tile.count; ++s) norms[s] = -norms[s];
+    return norms;
+  }
+
   /// Replaces the row's similarities by its weights relative to the running maximum.
   void fold_row(const StoredTile<T>& tile, std::int64_t r, RowPartial<T>& partial, T* row, T* acc) {
     const T* bias = mask_.row(group_.state[r]);
@@ -72,6 +119,10 @@ class BlockFolder {
     if (mask_.visible() == 0) {
       std::fill(row, row + tile.logical, T{0});
       return;
+    }
+    if (kept_.data != nullptr) {
+      std::copy_n(row, tile.count,
+                  kept_.data + group_.output(r, engine_.heads) * kept_.row_stride + tile.begin);
     }
     if (wants_.index && (partial.largest_index < 0 || top.max > partial.max)) {
       partial.largest_index = tile.begin + first_largest(row, tile.count, top.max, bias);
@@ -155,11 +206,13 @@ class BlockFolder {
 
   const Engine<T>& engine_;
   const Wants wants_;
+  const KeptScores<T> kept_;
   const RowGroup<T>& group_;
   Scratch<T>& scratch_;
   TileMask<T> mask_;
   T* similarity_;
-  T largest_norm_ = 0;  ///< square norm, of the tile's patterns that a row sees
+  std::vector<T> zero_;  ///< a state, for few_norms
+  T largest_norm_ = 0;   ///< square norm, of the tile's patterns that a row sees
   bool largest_norm_known_ = false;
 };
 
@@ -169,8 +222,9 @@ const auto kKeepAll = [](std::int64_t) { return true; };
 template <class T, class Finish>
 class SoftmaxPass {
  public:
-  SoftmaxPass(const Engine<T>& engine, const Wants& wants, const Finish& finish)
-      : engine_(engine), wants_(wants), finish_(finish) {}
+  SoftmaxPass(const Engine<T>& engine, const Wants& wants, const KeptScores<T>& kept,
+              const Finish& finish)
+      : engine_(engine), wants_(wants), kept_(kept), finish_(finish) {}
 
   void run() {
     const Plan plan = make_plan(engine_);
@@ -191,7 +245,7 @@ class SoftmaxPass {
     RowGroup<T> group;
     load_group(engine_, item, kKeepAll, scratch, group);
     if (group.count == 0) return;
-    BlockFolder<T> folder(engine_, wants_, group, scratch);
+    BlockFolder<T> folder(engine_, wants_, kept_, group, scratch);
     const std::int64_t elements = group.count * engine_.padded_value_depth;
     scratch.totals.assign(static_cast<std::size_t>(group.count), RowPartial<T>());
     scratch.partials.resize(static_cast<std::size_t>(group.count));
@@ -230,7 +284,7 @@ class SoftmaxPass {
         if (group.count == 0) return;
         const std::int64_t begin = (first + i) * engine_.call.block_size;
         const std::int64_t end = begin + std::min(engine_.call.block_size, item.num_stored - begin);
-        BlockFolder<T>(engine_, wants_, group, scratch)
+        BlockFolder<T>(engine_, wants_, kept_, group, scratch)
             .fold(begin, end, partials.data() + i * rows, accs.data() + i * elements);
       });
       for (std::int64_t i = 0; i < count; ++i) {
@@ -262,6 +316,7 @@ class SoftmaxPass {
 
   const Engine<T>& engine_;
   const Wants wants_;
+  const KeptScores<T> kept_;
   const Finish& finish_;
 };
 
@@ -322,28 +377,42 @@ void write_associations(const Engine<T>& engine, const std::vector<RowPartial<T>
       });
 }
 
-/// Second pass: the largest few, and how many hold the mass.
+/// The largest few, and how many hold the mass, from the scores that the pass kept.
 template <class T>
 void write_distributions(const Engine<T>& engine, const AssociateOutputs<T>& out,
-                         const std::vector<RowPartial<T>>& partials) {
+                         const std::vector<RowPartial<T>>& partials, const KeptScores<T>& kept) {
+  const AssociateCall& call = engine.call;
+  const auto pairs = static_cast<std::int64_t>(partials.size());
+  // Many rows go side by side, the patterns of few rows do.
+  const bool apart = pairs >= call.executor.concurrency();
+  Executor& outer = apart ? call.executor : serial_executor();
+  Executor& inner = apart ? serial_executor() : call.executor;
+  outer.run(pairs, [&](std::int64_t pair) {
+    if (!is_active(call, pair / engine.heads, pair % engine.heads)) return;
+    const std::span<T> scores(kept.data + pair * kept.row_stride,
+                              static_cast<std::size_t>(call.shape.num_stored));
+    write_softmax_distribution(engine, inner, out, pair, partials[static_cast<std::size_t>(pair)],
+                               scores, {});
+  });
+}
+
+/// The same by a second pass over the patterns.
+template <class T>
+void collect_distributions(const Engine<T>& engine, const AssociateOutputs<T>& out,
+                           const std::vector<RowPartial<T>>& partials) {
   CollectOptions options;
   options.keep = out.metastable_size.empty() ? CollectOptions::kLargest : CollectOptions::kAll;
   options.count = out.num_top;
   collect<T>(engine, options,
              [&](const RowGroup<T>& group, std::int64_t r, RowCandidates<T>& found) {
                const std::int64_t index = group.output(r, engine.heads);
-               const RowPartial<T>& partial = partials[static_cast<std::size_t>(index)];
-               const bool nan = partial.sum != partial.sum;
                VisibleScores<T> visible;
-               SeparatedRow row;
                found.take(options, visible);
-               for (const T score : visible.score) {
-                 row.p.push_back(
-                     nan ? std::numeric_limits<double>::quiet_NaN()
-                         : std::exp(static_cast<double>(score) - static_cast<double>(partial.max)) /
-                               static_cast<double>(partial.sum));
-               }
-               write_distribution<T>(out, index, visible, row, nullptr, 0);
+               // A task is a leaf: it must not wait for others while it uses the thread's scratch
+               // memory.
+               write_softmax_distribution(engine, serial_executor(), out, index,
+                                          partials[static_cast<std::size_t>(index)],
+                                          std::span<T>(visible.score), visible.index);
              });
 }
 
@@ -353,8 +422,7 @@ template <class T>
 void simd_softmax_forward(const TileKernels<T>& kernels, const AssociateCall& call,
                           const AssociateOutputs<T>& out) {
   const Engine<T> engine(call, kernels);
-  const bool top = out.num_top > 0 && (!out.top.empty() || !out.top_index.empty());
-  const bool distribution = top || !out.metastable_size.empty();
+  const bool distribution = wants_top(out) || !out.metastable_size.empty();
   const AssociationPlace<T> places(call, out);
   std::vector<RowPartial<T>> partials;
   if (distribution || places.wanted()) {
@@ -380,9 +448,19 @@ void simd_softmax_forward(const TileKernels<T>& kernels, const AssociateCall& ca
     }
     if (!partials.empty()) partials[static_cast<std::size_t>(index)] = partial;
   };
-  SoftmaxPass<T, decltype(finish)>(engine, wants, finish).run();
+  Buffer<T> scores;
+  KeptScores<T> kept;
+  if (distribution && may_keep_scores(engine)) {
+    kept.row_stride = call.shape.num_stored;
+    kept.data = scores.need(call.shape.rows * engine.heads * kept.row_stride);
+  }
+  SoftmaxPass<T, decltype(finish)>(engine, wants, kept, finish).run();
   if (places.wanted()) write_associations(engine, partials, places);
-  if (distribution) write_distributions(engine, out, partials);
+  if (kept.data != nullptr) {
+    write_distributions(engine, out, partials, kept);
+  } else if (distribution) {
+    collect_distributions(engine, out, partials);
+  }
 }
 
 template <class T>
@@ -404,7 +482,8 @@ void simd_softmax_partials(const TileKernels<T>& kernels, const AssociateCall& c
     if (group.count == 0 || end <= begin) return;
     scratch.partials.resize(static_cast<std::size_t>(group.count));
     T* acc = scratch.acc.need(group.count * stride);
-    BlockFolder<T>(engine, wants, group, scratch).fold(begin, end, scratch.partials.data(), acc);
+    BlockFolder<T>(engine, wants, {}, group, scratch)
+        .fold(begin, end, scratch.partials.data(), acc);
     Partials<T>& block = blocks[static_cast<std::size_t>(unit / num_items)];
     for (std::int64_t r = 0; r < group.count; ++r) {
       RowPartial<T> partial = scratch.partials[static_cast<std::size_t>(r)];
