@@ -55,21 +55,24 @@ void load_gradient_group(const Engine<T>& engine, const Arrivals<T>& arrivals, c
       },
       scratch, group.rows);
   const std::int64_t stride = engine.padded_value_depth;
-  T* cotangents = arrivals.state ? scratch.cotangents.need(group.rows.count * stride) : nullptr;
-  group.cotangents = cotangents;
-  T* saved = arrivals.state ? scratch.saved.need(stride) : nullptr;
+  const auto pack = [&](const PatternView& view, Buffer<T>& buffer) -> T* {
+    if (!arrivals.state) return nullptr;
+    T* to = buffer.need(group.rows.count * stride);
+    for (std::int64_t r = 0; r < group.rows.count; ++r) {
+      engine.kernels.pack_rows(pattern_address(view, group.rows.row(r), item.head), view.dtype, 0,
+                               1, engine.value_depth, to + r * stride, stride);
+    }
+    return to;
+  };
+  // One after the other, apart from the arithmetic: many rows are on their way from memory then.
+  group.cotangents = pack(arrivals.cotangents.state, scratch.cotangents);
+  const T* const saved = pack(arrivals.saved.state, scratch.saved);
   for (std::int64_t r = 0; r < group.rows.count; ++r) {
-    const std::int64_t row = group.rows.row(r);
     const auto index = static_cast<std::size_t>(group.rows.output(r, heads));
     double offset = 0;
     if (arrivals.state) {
-      const PatternView& g = arrivals.cotangents.state;
-      engine.kernels.pack_rows(pattern_address(g, row, item.head), g.dtype, 0, 1,
-                               engine.value_depth, cotangents + r * stride, stride);
-      const PatternView& out = arrivals.saved.state;
-      engine.kernels.pack_rows(pattern_address(out, row, item.head), out.dtype, 0, 1,
-                               engine.value_depth, saved, stride);
-      offset = -dot_in_double(cotangents + r * stride, saved, engine.value_depth);
+      offset =
+          -dot_in_double(group.cotangents + r * stride, saved + r * stride, engine.value_depth);
     }
     const auto& given = arrivals.cotangents;
     if (!given.lse.empty()) offset += static_cast<double>(given.lse[index]);
