@@ -134,14 +134,25 @@ std::vector<Contender> open_updates(std::int64_t updates) {
                    return state.transpose(1, 2);
                  },
                  work});
-  options.gradient = RetrieveGradient::kImplicit;
-  all.push_back({"hopfield-implicit-gradient",
-                 [=] {
-                   backward(ops::retrieve(q, k, options).state, g, {q, k});
-                   return at::Tensor();
-                 },
-                 work});
   return all;
+}
+
+/// Forward and backward of states that update until no component moves by more than eps: by the
+/// implicit gradient at the fixed point. The smaller eps, the more updates.
+std::vector<Contender> open_implicit(double eps) {
+  const at::Tensor q = leaf({1, 512, 8, 64}), k = leaf({1, 4096, 8, 64});
+  const at::Tensor g = at::randn({1, 512, 8, 64});
+  ops::RetrieveOptions options;
+  options.beta = at::full({1}, 0.125);
+  options.update_steps_max = {1000};
+  options.update_steps_eps = {eps};
+  options.criterion = StopCriterion::kState;
+  options.gradient = RetrieveGradient::kImplicit;
+  return {{"hopfield", [=] {
+             const ops::RetrieveResult result = ops::retrieve(q, k, options);
+             backward(result.state, g, {q, k});
+             return result.steps;
+           }}};
 }
 
 /// HopfieldLayer beside the same arithmetic with the table repeated for every sample.
@@ -224,6 +235,8 @@ void add_layer_cases(std::vector<Case>& cases) {
   for (const std::int64_t k : {1, 3, 10}) {
     cases.push_back({"updates/k" + std::to_string(k), [=] { return open_updates(k); }});
   }
+  cases.push_back({"implicit/few-updates", [] { return open_implicit(0.1); }, 0, false});
+  cases.push_back({"implicit/many-updates", [] { return open_implicit(1e-5); }, 0, false});
   cases.push_back({"lookup/forward", [] { return open_lookup(false); }});
   cases.push_back({"lookup/backward", [] { return open_lookup(true); }});
 }

@@ -88,6 +88,7 @@ ROWS = [
 SMALL = "small/S100/d32/T1:2us"
 THREADS = "forward/f32/d64/S1000000/T256:one-thread"
 PEAK = ("peak/S1000000/T4096:forward-64MiB", "peak/S1000000/T4096:backward-64MiB")
+MEMORY_OF_UPDATES = "implicit/many-updates:memory-of-few"
 START = "program:start-30ms"
 ANSWER = "program:first-answer-50ms"
 SHAPE_CLASSES = {  # the worst rate over the best
@@ -108,7 +109,7 @@ def pruning_name(case, beta, states):
 
 
 MIL_RUN = "mil/elephant-10-folds-160-epochs:30s"
-SPECIAL = [SMALL, THREADS, *PEAK, START, ANSWER, MIL_RUN, *SHAPE_CLASSES, *(pruning_name(*key) for key in PRUNING)]
+SPECIAL = [SMALL, THREADS, *PEAK, MEMORY_OF_UPDATES, START, ANSWER, MIL_RUN, *SHAPE_CLASSES, *(pruning_name(*key) for key in PRUNING)]
 
 
 class Worker:
@@ -230,16 +231,23 @@ class Bench:
         _, times = self.best(seconds, "hopfield")
         self.add(SMALL, [2e-6 / t for t in times], 1.0, ours_seconds=statistics.median(times), rival_seconds=2e-6)
 
+    def peak(self, case, contender):
+        """Growth of the peak resident size by one call, in a fresh process: nothing is warm."""
+        worker = self.worker()
+        worker.ask("open", case)
+        grown = worker.ask("peak", contender, self.cores)
+        worker.close()
+        return max(grown, 1)
+
     def peaks(self):
         for name in PEAK:
-            if not self.wants(name):
-                continue
-            worker = self.worker()  # a fresh one: nothing is warm
-            case, what = name.split(":")
-            worker.ask("open", case)
-            grown = worker.ask("peak", what.split("-")[0], self.cores)
-            worker.close()
-            self.add(name, [64 * 2**20 / max(grown, 1)], 1.0, grown_bytes=grown)
+            if self.wants(name):
+                case, what = name.split(":")
+                grown = self.peak(case, what.split("-")[0])
+                self.add(name, [64 * 2**20 / grown], 1.0, grown_bytes=grown)
+        if self.wants(MEMORY_OF_UPDATES):
+            few, many = (self.peak(f"implicit/{count}-updates", "hopfield") for count in ("few", "many"))
+            self.add(MEMORY_OF_UPDATES, [few / many], 0.95, grown_bytes=[few, many])
 
     def run_seconds(self, *command):
         start = time.perf_counter()
@@ -329,7 +337,7 @@ class Bench:
             rows = [row for row in ROWS if row.case == case and (self.wants(row.name) or (case == THREADS.split(":")[0] and self.wants(THREADS)))]
             if rows:
                 self.compare(case, rows)
-        for names, measure in (((SMALL,), self.small), (SHAPE_CLASSES, self.shapes), ((START, ANSWER), self.program), (PEAK, self.peaks),
+        for names, measure in (((SMALL,), self.small), (SHAPE_CLASSES, self.shapes), ((START, ANSWER), self.program), ((*PEAK, MEMORY_OF_UPDATES), self.peaks),
                                ([pruning_name(*key) for key in PRUNING], self.pruning), ((MIL_RUN,), self.mil_run)):
             if any(self.wants(name) for name in names):
                 measure()
