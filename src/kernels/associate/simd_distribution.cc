@@ -134,12 +134,12 @@ RowCandidates<T> largest_of(const Engine<T>& engine, Executor& executor,
   std::vector<RowCandidates<T>> parts(static_cast<std::size_t>(pieces.count()));
   executor.run(pieces.count(), [&](std::int64_t i) {
     const std::span<const T> piece = pieces.of(scores, i);
-    T ignored[kTile];
+    T tile[kTile];  // whole vectors are read, which the last few scores are not
     for (std::size_t begin = 0; begin < piece.size(); begin += kTile) {
       const auto count =
           static_cast<std::int64_t>(std::min<std::size_t>(kTile, piece.size() - begin));
-      const T* tile = piece.data() + begin;
-      const RowMax<T> top = engine.kernels.score_row(tile, count, T{1}, nullptr, ignored);
+      std::copy_n(piece.data() + begin, count, tile);
+      const RowMax<T> top = engine.kernels.score_row(tile, count, T{1}, nullptr, tile);
       parts[static_cast<std::size_t>(i)].add(options, tile,
                                              i * pieces.each + static_cast<std::int64_t>(begin),
                                              count, top, nullptr, count);
