@@ -86,7 +86,8 @@ ROWS = [
 ]
 # Names of rows that are not one contender against another.
 SMALL = "small/S100/d32/T1:2us"
-THREADS = "forward/f32/d64/S1000000/T256:one-thread"
+THREADS_CASE = "forward/f32/d64/S1000000/T256"
+THREADS = THREADS_CASE + ":one-thread"
 PEAK = ("peak/S1000000/T4096:forward-64MiB", "peak/S1000000/T4096:backward-64MiB")
 MEMORY_OF_UPDATES = "implicit/many-updates:memory-of-few"
 START = "program:start-30ms"
@@ -99,7 +100,7 @@ SHAPE_CLASSES = {  # the worst rate over the best
 PRUNING = {  # (case, beta, states) of bench_pruning: goal
     **{(f"MNIST, noise {noise}", beta, states): 5.0
        for noise in ("0.2", "0.5") for beta in ("retrieving", "4x-retrieving") for states in (1, 64)},
-    **{(case, beta, states): 0.91 for case in ("MNIST, noise 1.0", "random, d = 64, noise 0.2") for beta in ("low",) for states in (1, 64)},
+    **{(case, "low", states): 0.91 for case in ("MNIST, noise 1.0", "random, d = 64, noise 0.2") for states in (1, 64)},
     **{("1000 clusters, noise 0.1", "retrieving", states): 0.91 for states in (1, 64)},
 }
 
@@ -169,7 +170,7 @@ class Bench:
             for name, threads in pairs:
                 seconds[name, threads].append(owners[name].ask("time", name, threads, LEAST_SECONDS))
             # A number of threads that is far behind need not be timed again.
-            if round_number == 0 and case != THREADS.split(":")[0]:
+            if round_number == 0 and case != THREADS_CASE:
                 best = {name: min(seconds[n, t][0] for n, t in pairs if n == name) for name, _ in pairs}
                 pairs = [(n, t) for n, t in pairs if seconds[n, t][0] <= 1.5 * best[n]]
         seconds = {pair: times for pair, times in seconds.items() if pair in pairs}
@@ -203,7 +204,7 @@ class Bench:
             self.add(row.name, [scale * t / o for o, t in zip(ours, theirs)], row.goal,
                      ours_seconds=statistics.median(ours), rival_seconds=statistics.median(theirs),
                      ours_threads=our_threads, rival_threads=their_threads)
-        if case == THREADS.split(":")[0] and self.wants(THREADS) and self.cores > 1:
+        if case == THREADS_CASE and self.wants(THREADS) and self.cores > 1:
             one, two = seconds.get(("hopfield", 1)), seconds.get(("hopfield", self.cores))
             if one and two:
                 self.add(THREADS, [a / b for a, b in zip(one, two)], 1.8 / 2 * self.cores,
@@ -334,7 +335,7 @@ class Bench:
         print(f"\n{'case:rival or limit':58} {'ratio':>7} {'quarter':>7} {'3/4':>7} {'goal':>6} {'':7}{'ours ms':>10} {'rival ms':>10}")
         cases = dict.fromkeys(row.case for row in ROWS)
         for case in cases:
-            rows = [row for row in ROWS if row.case == case and (self.wants(row.name) or (case == THREADS.split(":")[0] and self.wants(THREADS)))]
+            rows = [row for row in ROWS if row.case == case and (self.wants(row.name) or (case == THREADS_CASE and self.wants(THREADS)))]
             if rows:
                 self.compare(case, rows)
         for names, measure in (((SMALL,), self.small), (SHAPE_CLASSES, self.shapes), ((START, ANSWER), self.program), ((*PEAK, MEMORY_OF_UPDATES), self.peaks),

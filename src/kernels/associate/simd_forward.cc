@@ -95,19 +95,10 @@ class BlockFolder {
   /// Square norms of patterns that were not packed: minus the distances from zero, which are the
   /// same chain of fused multiply-adds.
   const T* few_norms(const StoredTile<T>& tile) {
-    const PatternView& view = engine_.call.in.stored;
     zero_.resize(static_cast<std::size_t>(engine_.depth));
-    FewRowsProduct<T> g;
-    g.rows = 1;
-    g.depth = engine_.depth;
-    g.a = zero_.data();
-    g.from = pattern_address(view, group_.place.stored_begin + tile.begin, group_.head);
-    g.dtype = view.dtype;
-    g.row_stride = view.row_stride;
-    g.count = tile.count;
     T* norms = scratch_.norms.need(kTile);
-    g.c = norms;
-    engine_.kernels.few_distances(g);
+    few_tile_products(engine_, /*distance=*/true, 1, zero_.data(), 0, engine_.call.in.stored,
+                      group_, tile, norms);
     for (std::int64_t s = 0; s < tile.count; ++s) norms[s] = -norms[s];
     return norms;
   }
