@@ -1,5 +1,5 @@
 // Scores how far states lie outside of what is stored, and how well the scores tell: the command
-// ood. Needs no LibTorch.
+// ood score. Needs no LibTorch.
 //
 //   usage: memory_ood
 //
