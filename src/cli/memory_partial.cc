@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <map>
@@ -47,8 +48,8 @@ std::vector<T> joined(const std::vector<Partials<float>>& blocks,
 class Tensors {
  public:
   template <class T>
-  void add(const std::string& name, std::vector<std::int64_t> shape, const std::vector<T>& data) {
-    const auto kept = std::make_shared<std::vector<T>>(data);
+  void add(const std::string& name, std::vector<std::int64_t> shape, std::vector<T> data) {
+    const auto kept = std::make_shared<std::vector<T>>(std::move(data));
     kept_.push_back(kept);
     list_.push_back(store::tensor_data<T>(name, std::move(shape), *kept));
   }
@@ -172,48 +173,65 @@ class PartialReader {
   store::SafetensorsFile file_;
 };
 
-Partial read_partial(const std::string& path, ShardAnswer& answer) {
-  const PartialReader reader(path);
-  Partial partial{path, reader.text("what"), reader.text("similarity"), {}};
-  answer.beta = reader.number<double>("beta");
-  answer.num_patterns = reader.number<std::int64_t>("num_patterns");
-  answer.similarity = parse_similarity(partial.similarity);
-  const std::vector<std::int64_t> acc = reader.shape("acc", 3);
-  const std::int64_t num = acc[0], cues = acc[1];
-  answer.depth = reader.shape("states", 2)[1];
-  answer.num_top = reader.shape("top.index", 2)[1];
-  if (num < 1 || cues < 1 || answer.num_top < 1 || answer.num_patterns < answer.num_top ||
-      !(answer.beta > 0)) {
-    damaged(path, "expected cues, patterns, associations of them and beta > 0, got less");
-  }
-  answer.states = reader.read<float>("states", {cues, answer.depth});
-  Partials<float> empty;
-  empty.rows = cues;
-  empty.heads = 1;
-  empty.depth = acc[2];
-  empty.largest_index.assign(static_cast<std::size_t>(cues), -1);  // the k largest tell it
-  std::vector<Partials<float>>& blocks = answer.blocks;
-  blocks.assign(static_cast<std::size_t>(num), empty);
-  reader.read_blocks("acc", acc, &Partials<float>::acc, blocks);
-  reader.read_blocks("max", {num, cues}, &Partials<float>::max, blocks);
-  reader.read_blocks("sum", {num, cues}, &Partials<float>::sum, blocks);
-  reader.read_blocks("moment", {num, cues}, &Partials<float>::moment, blocks);
-  reader.read_blocks("max_square_norm", {num, cues}, &Partials<float>::max_square_norm, blocks);
-  reader.read_blocks("visible", {num, cues}, &Partials<float>::visible, blocks);
+/// The largest associations and the names of their patterns.
+void read_top(const PartialReader& reader, std::int64_t cues, Partial& partial,
+              ShardAnswer& answer) {
   answer.top_index = reader.read<std::int64_t>("top.index", {cues, answer.num_top});
   answer.top_similarity = reader.read<double>("top.similarity", {cues, answer.num_top});
-  if (!reader.has("top.ids.bytes")) return partial;
+  const bool told = std::all_of(answer.top_index.begin(), answer.top_index.end(),
+                                [&answer](std::int64_t index) {
+                                  return index >= 0 && index < answer.num_patterns;
+                                }) &&
+                    std::all_of(answer.top_similarity.begin(), answer.top_similarity.end(),
+                                [](double similarity) { return std::isfinite(similarity); });
+  if (!told)
+    damaged(partial.path, "expected patterns of the shard and finite similarities, got others");
+  if (!reader.has("top.ids.bytes")) return;
   const std::vector<std::int64_t> offsets =
       reader.read<std::int64_t>("top.ids.offsets", {cues * answer.num_top + 1});
   const std::vector<std::uint8_t> bytes =
       reader.read<std::uint8_t>("top.ids.bytes", reader.shape("top.ids.bytes", 1));
   if (!std::is_sorted(offsets.begin(), offsets.end()) || offsets.front() != 0 ||
       offsets.back() != std::ssize(bytes)) {
-    damaged(path, "tensor 'top.ids.offsets': expected ascending offsets of the names, got others");
+    damaged(partial.path,
+            "tensor 'top.ids.offsets': expected ascending offsets of the names, got others");
   }
   for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
     partial.top_ids.emplace_back(bytes.begin() + offsets[i], bytes.begin() + offsets[i + 1]);
   }
+}
+
+Partial read_partial(const std::string& path, ShardAnswer& answer) {
+  const PartialReader reader(path);
+  Partial partial{path, reader.text("what"), reader.text("similarity"), {}};
+  answer.beta = reader.number<double>("beta");
+  answer.num_patterns = reader.number<std::int64_t>("num_patterns");
+  answer.similarity = parse_similarity(partial.similarity);
+  // No dimension of this tensor may be 0, so the file's size bounds both.
+  const std::int64_t num = reader.shape("max", 2)[0], cues = reader.shape("max", 2)[1];
+  const std::int64_t readout_depth = reader.shape("acc", 3)[2];
+  answer.depth = reader.shape("states", 2)[1];
+  answer.num_top = reader.shape("top.index", 2)[1];
+  if (num < 1 || cues < 1 || readout_depth < 1 || answer.depth < 1 || answer.num_top < 1 ||
+      answer.num_patterns < answer.num_top ||
+      answer.num_patterns > num * AssociateOptions().block_size || !(answer.beta > 0)) {
+    damaged(path, "expected cues, blocks of patterns, associations and beta > 0, got others");
+  }
+  answer.states = reader.read<float>("states", {cues, answer.depth});
+  Partials<float> empty;
+  empty.rows = cues;
+  empty.heads = 1;
+  empty.depth = readout_depth;
+  empty.largest_index.assign(static_cast<std::size_t>(cues), -1);  // the k largest tell it
+  std::vector<Partials<float>>& blocks = answer.blocks;
+  blocks.assign(static_cast<std::size_t>(num), empty);
+  reader.read_blocks("acc", {num, cues, readout_depth}, &Partials<float>::acc, blocks);
+  reader.read_blocks("max", {num, cues}, &Partials<float>::max, blocks);
+  reader.read_blocks("sum", {num, cues}, &Partials<float>::sum, blocks);
+  reader.read_blocks("moment", {num, cues}, &Partials<float>::moment, blocks);
+  reader.read_blocks("max_square_norm", {num, cues}, &Partials<float>::max_square_norm, blocks);
+  reader.read_blocks("visible", {num, cues}, &Partials<float>::visible, blocks);
+  read_top(reader, cues, partial, answer);
   return partial;
 }
 

@@ -2,8 +2,11 @@
 
 import csv
 import json
+import math
 import random
+import struct
 import unittest
+import zlib
 
 from support import ProgramTest, read_npy, read_safetensors
 
@@ -14,21 +17,25 @@ BLOCK = 4096  # patterns are folded in blocks of so many: docs/formats/partial.m
 class PartialTest(ProgramTest):
     """Shards a (a block), b (a block) and c, and the memory of all."""
 
+    files = {}  # made by the first test
+
     def setUp(self):
         super().setUp()
         rng = random.Random(3)
         count = 2 * BLOCK + 900
         self.patterns = [[rng.gauss(0, 1) for _ in range(DEPTH)] for _ in range(count)]
-        self.write("ids.txt", "".join(f"p{i}\n" for i in range(count)))
-        self.create("all", self.patterns, "--ids", "ids.txt")
-        for name, first, end in (("a", 0, BLOCK), ("b", BLOCK, 2 * BLOCK), ("c", 2 * BLOCK, count)):
-            self.write("part.txt", "".join(f"p{i}\n" for i in range(first, end)))
-            self.create(name, self.patterns[first:end], "--ids", "part.txt")
+        if not self.files:
+            for name, first, end in (("all", 0, count), ("a", 0, BLOCK), ("b", BLOCK, 2 * BLOCK), ("c", 2 * BLOCK, count)):
+                self.write("ids.txt", "".join(f"p{i}\n" for i in range(first, end)))
+                self.create(name, self.patterns[first:end], "--ids", "ids.txt")
+                self.files[f"{name}.safetensors"] = (self.folder / f"{name}.safetensors").read_bytes()
+        for name, content in self.files.items():
+            self.write(name, content)
         cues = [[v + rng.gauss(0, 0.1) for v in self.patterns[i]] for i in (7, BLOCK + 5, count - 1, 100)]
         self.write_npy("c.npy", sum(cues, []), [4, DEPTH])
 
     def create(self, name, patterns, *options):
-        self.write_npy("p.npy", sum(patterns, []), [len(patterns), len(patterns[0])])
+        self.write_npy("p.npy", [v for pattern in patterns for v in pattern], [len(patterns), len(patterns[0])])
         self.expect(0, "memory", "create", "p.npy", *options, "-o", f"{name}.safetensors", "--force")
 
     def partial(self, name, *options, status=0, cue="c.npy", **more):
@@ -94,13 +101,10 @@ class PartialTest(ProgramTest):
             self.assertEqual([row["id_1"] for row in csv.DictReader(file)], [result["top"][0]["id"] for result in whole])
 
     def test_merged_states_are_the_next_cues(self):
+        self.expect(0, "memory", "recall", "all.safetensors", "--cue", "c.npy", "--beta", 6, "--updates", 3, "-o", "w.npy")
         for _ in range(3):
             self.merge(*self.partials("--beta", 6), "-o", "c.npy")
-        self.expect(0, "memory", "merge", "a.safetensors", "b.safetensors", "c.safetensors", "-o", "m.safetensors")
-        rng_cues = read_npy(self.folder / "c.npy")[1]
-        self.setUp()
-        self.expect(0, "memory", "recall", "all.safetensors", "--cue", "c.npy", "--beta", 6, "--updates", 3, "-o", "w.npy")
-        self.assertEqual(read_npy(self.folder / "w.npy")[1], rng_cues)
+        self.assertEqual(read_npy(self.folder / "c.npy"), read_npy(self.folder / "w.npy"))
 
     def test_values_are_merged_too(self):
         for name, patterns in (("a", self.patterns[:50]), ("b", self.patterns[50:90]), ("all", self.patterns[:90])):
@@ -168,6 +172,48 @@ class PartialTest(ProgramTest):
             self.merge("b.partial", "a.partial", status=3, error="a.partial")
         self.merge("b.partial", "c.safetensors", status=3, error="'c.safetensors': expected a file that memory recall --partial")
         self.merge("b.partial", "none.partial", status=1, error="none.partial")
+
+    def rewrite(self, name, metadata=None, tensors=None):
+        """Changes a file and makes its checksums fit."""
+        path = self.folder / name
+        data = path.read_bytes()
+        (length,) = struct.unpack("<Q", data[:8])
+        header, body = json.loads(data[8:8 + length]), bytearray(data[8 + length:])
+        header["__metadata__"].update(metadata or {}, **{"crc32.header": "00000000"})
+        for tensor, content in (tensors or {}).items():
+            first, end = header[tensor]["data_offsets"]
+            self.assertEqual(end - first, len(content))
+            body[first:end] = content
+            header["__metadata__"][f"crc32.{tensor}"] = f"{zlib.crc32(content):08x}"
+        text = json.dumps(header, separators=(",", ":"))
+        text += " " * (-len(text) % 8)
+        text = text.replace('"crc32.header":"00000000"', f'"crc32.header":"{zlib.crc32(text.encode()):08x}"')
+        path.write_bytes(struct.pack("<Q", len(text)) + text.encode() + body)
+
+    def test_a_file_that_lies_about_what_it_holds_is_refused(self):
+        self.create("a", self.patterns[:3])
+        self.partial("b", "--beta", 2)
+        def index(*values):
+            return struct.pack("<12q", *values)
+        self.partial("a", "--beta", 2, "--top", 3)
+        _, tensors = read_safetensors(self.folder / "a.partial")
+        self.rewrite("a.partial", tensors={"top.index": tensors["top.index"][2]})
+        self.merge("b.partial", "a.partial")  # what is made by hand, and true, is taken
+        for change, message in (({"metadata": {"num_patterns": "5000"}}, "expected cues, blocks of patterns"),
+                                ({"metadata": {"num_patterns": "2"}}, "expected cues, blocks of patterns"),
+                                ({"metadata": {"num_patterns": "many"}}, "expected a number 'num_patterns', got 'many'"),
+                                ({"metadata": {"beta": "-2"}}, "expected cues, blocks of patterns"),
+                                ({"metadata": {"format": "hopfield.memory"}}, "expected a file that memory recall --partial wrote"),
+                                ({"tensors": {"top.index": index(*[3] * 12)}}, "expected patterns of the shard"),
+                                ({"tensors": {"top.index": index(*[-1] * 12)}}, "expected patterns of the shard"),
+                                ({"tensors": {"top.similarity": struct.pack("<12d", *[math.nan] * 12)}}, "finite similarities")):
+            with self.subTest(change):
+                self.partial("a", "--beta", 2, "--top", 3)
+                self.rewrite("a.partial", **change)
+                self.merge("b.partial", "a.partial", status=3, error="'a.partial': .*" + message)
+        self.partial("a", "--beta", 2, "--top", 3)
+        self.rewrite("a.partial", {"version": "2"})
+        self.merge("b.partial", "a.partial", status=1, error="expected version 1, got '2'")
 
 
 if __name__ == "__main__":
