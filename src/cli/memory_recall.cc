@@ -269,7 +269,7 @@ int run_recall(const RecallArguments& a, const Context& context) {
     const Recalled batch = answer(recall, states, context);
     num_converged += std::count(batch.reason.begin(), batch.reason.end(), StopReason::kConverged);
     std::vector<RecallAnswer> answers;
-    for (std::size_t i = 0; i < batch.steps.size(); ++i) {
+    for (std::size_t i = 0; output->wants_answers() && i < batch.steps.size(); ++i) {
       answers.push_back(answer_of(recall, batch, first, i));
     }
     output->add(answers, batch.readout);

@@ -57,6 +57,11 @@ RecallOutput::RecallOutput(RecallHead head) : head_(std::move(head)) {
   json_->write(text + ",\n  \"results\": [");
 }
 
+bool RecallOutput::wants_answers() const {
+  return json_ != nullptr || output_->table() || output_->format() == AnswerFormat::kJsonLines ||
+         (prints() && num_cues_ < kShown);
+}
+
 void RecallOutput::add(const std::vector<RecallAnswer>& answers, std::span<const float> readouts) {
   output_->numbers(readouts);
   const bool lines = output_->format() == AnswerFormat::kJsonLines;
@@ -64,12 +69,12 @@ void RecallOutput::add(const std::vector<RecallAnswer>& answers, std::span<const
     if (json_ != nullptr || lines) {
       const Json told = result(answer);
       output_->json(told);
-      if (json_ != nullptr) json_->write((num_cues_ == 0 ? "\n    " : ",\n    ") + told.dump());
+      if (json_ != nullptr) json_->write((answer.cue == 0 ? "\n    " : ",\n    ") + told.dump());
     }
     if (output_->table()) output_->cells(cells(answer));
-    if (prints() && num_cues_ < kShown) print(answer);
-    ++num_cues_;
+    if (prints() && answer.cue < kShown) print(answer);
   }
+  num_cues_ += std::ssize(readouts) / head_.readout_depth;
 }
 
 void RecallOutput::finish(const Json& num_converged) {

@@ -54,6 +54,9 @@ class RecallOutput {
  public:
   explicit RecallOutput(RecallHead head);
 
+  /// Whether somebody reads the answers to the next cues; else their readouts are enough.
+  bool wants_answers() const;
+
   /// The next cues, in order, and the readouts of all of them.
   void add(const std::vector<RecallAnswer>& answers, std::span<const float> readouts);
 
