@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <iomanip>
 #include <iostream>
+#include <limits>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +27,7 @@ using report::general;
 constexpr std::size_t kListed = 20;  // shadowed and duplicate patterns that people see
 
 struct AdviseArguments {
-  std::string memory, expect = kExpectDefault;
+  std::string memory, patterns, expect = kExpectDefault;
   double error = 0.1, wanted = 0.95;
   std::int64_t seed = 0;
   ResultPaths paths;
@@ -279,8 +282,69 @@ report::Page to_page(const AdviseArguments& a, const Answer& answer,
   return page.footer("hopfield " + std::string(version()) + ", seed " + std::to_string(a.seed));
 }
 
+/// Says beforehand what comparing all patterns will take, if that is more than 10 s: measured on so
+/// many of them that it takes a sixteenth of the time at most.
+void announce_all(const store::MemoryFile& memory, StatisticsOptions options) {
+  options.num_compared = 256;
+  const std::int64_t parts = memory.num_patterns() / options.num_compared;
+  if (parts < 16) return;
+  const auto start = std::chrono::steady_clock::now();
+  (void)pattern_statistics(memory.patterns(), options);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  const double seconds = taken.count() * static_cast<double>(parts);
+  if (seconds > 10) {
+    note("--patterns compares each of " + std::to_string(memory.num_patterns()) +
+         " patterns with all others: at most about " + report::seconds(seconds));
+  }
+}
+
+/// --patterns: a line a pattern.
+void write_patterns(const AdviseArguments& a, const store::MemoryFile& memory,
+                    const Context& context) {
+  StatisticsOptions options;
+  options.num_compared = 0;
+  options.num_listed = memory.num_patterns();
+  options.executor = context.stoppable_executor.get();
+  announce_all(memory, options);
+  const PatternStatistics seen = pattern_statistics(memory.patterns(), options);
+  const auto num_patterns = static_cast<double>(seen.num_patterns);
+  const store::PatternSource source = pattern_source(memory);
+  LineOutput output(a.patterns);
+  output.write("id,norm,separation,nearest,similarity,beta_theorem,duplicate_of,shadowed_by\n");
+  std::size_t duplicate = 0;
+  for (std::int64_t first = 0; first < seen.num_patterns; first += kCueBatch) {
+    stop_if_cancelled(context);
+    const std::int64_t count = std::min(kCueBatch, seen.num_patterns - first);
+    const std::vector<double> rows = source.rows(first, count);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto row = rows.begin() + i * seen.depth;
+      const double square = std::inner_product(row, row + seen.depth, row, 0.0);
+      const auto at = static_cast<std::size_t>(first + i);
+      const bool alone = seen.rival[at] < 0;
+      const std::string rival = alone ? "" : csv_cell(memory.id(seen.rival[at]));
+      std::string equal;
+      if (duplicate < seen.duplicate.size() && seen.duplicate[duplicate] == first + i) {
+        equal = csv_cell(memory.id(seen.duplicate_of[duplicate++]));
+      }
+      const double beta = seen.norm_max > 0
+                              ? beta_needed(StorageCriterion::kMaster, seen.separation[at],
+                                            num_patterns, seen.norm_max)
+                              : std::numeric_limits<double>::infinity();
+      output.write(csv_cell(memory.id(first + i)) + "," + csv_number(std::sqrt(square)) + "," +
+                   (alone ? "" : csv_number(seen.separation[at])) + "," + rival + "," +
+                   (alone ? "" : csv_number(square - seen.separation[at])) + "," +
+                   (std::isfinite(beta) ? csv_number(beta) : "") + "," + equal + "," +
+                   (seen.separation[at] <= 0 ? rival : "") + "\n");
+    }
+  }
+  output.commit();
+}
+
 int run_advise(const AdviseArguments& a, const Context& context) {
   check_results(a.paths, {a.memory});
+  require(a.patterns != "-", "--patterns",
+          "expected a file, got -, standard output, which holds the advice");
+  check_output(a.patterns, {a.memory});
   const store::MemoryFile memory = open_memory(a.memory);
   const Answer answer = measure(a, memory, context);
   if (json_path(a.paths.json) != "-") {
@@ -304,6 +368,7 @@ int run_advise(const AdviseArguments& a, const Context& context) {
   write_results(
       a.paths, to_json(a, answer, memory), to_csv(answer),
       [&] { return to_page(a, answer, memory); }, [&] { return beta_plot(answer); });
+  if (!a.patterns.empty()) write_patterns(a, memory, context);
   return kOk;
 }
 
@@ -315,7 +380,8 @@ void add_memory_advise(CLI::App& noun, Context& context) {
       noun, context, "advise", "Measure recall over beta and damage; name what cannot be recalled",
       {"hopfield memory advise memory.safetensors",
        "hopfield memory advise memory.safetensors --expect noisy --error 0.05 --report advice.html",
-       "hopfield memory advise memory.safetensors --csv curves.csv --json"},
+       "hopfield memory advise memory.safetensors --csv curves.csv --json",
+       "hopfield memory advise memory.safetensors --patterns patterns.csv"},
       [a, &context] { return run_advise(*a, context); });
   command.add_option("memory", a->memory, "A memory")->type_name("FILE")->required();
   add_expect(command, a->expect);
@@ -324,6 +390,13 @@ void add_memory_advise(CLI::App& noun, Context& context) {
   add_number(command, "--wanted", a->wanted, "Wanted share of recovered cues", 1e-6, 1);
   add_whole_number(command, "--seed", a->seed, "Of the cues and of sampled patterns", 0);
   add_results(command, a->paths, "recall over beta and over damage", "recall over beta");
+  command
+      .add_option(
+          "--patterns", a->patterns,
+          "Write a line on each pattern (CSV): norm, separation, nearest other pattern, beta "
+          "that the theorem asks for, what it repeats, what shadows it. Compares all S "
+          "patterns with each other, which takes S * S * depth products")
+      ->type_name("FILE");
   add_threads(command, context);
 }
 

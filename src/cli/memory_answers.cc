@@ -196,4 +196,51 @@ void LineOutput::commit() {
   }
 }
 
+AnswerFormat answer_format(const std::string& path) {
+  if (path.empty()) return AnswerFormat::kNone;
+  const auto named = [&path](std::string_view ending) {
+    return path.size() > ending.size() && path.ends_with(ending);
+  };
+  if (path == "-" || named(".jsonl")) return AnswerFormat::kJsonLines;
+  if (named(".npy")) return AnswerFormat::kNpy;
+  if (named(".csv")) return AnswerFormat::kCsv;
+  require(named(".tsv"), "--output",
+          "expected - or a name that ends in .npy, .csv, .tsv or .jsonl, got '" + path + "'");
+  return AnswerFormat::kTsv;
+}
+
+MemoryJson::MemoryJson(const std::string& path, const std::string& kind, const std::string& command)
+    : path_(path), kind_(kind), command_(command) {
+  const MappedFile file(path);
+  const auto* text = reinterpret_cast<const char*>(file.bytes().data());
+  json_ = Json::parse(text, text + file.bytes().size(), nullptr, false);
+  if (!json_.is_object() || json_.value("format", Json()) != "hopfield." + kind) {
+    damaged("expected a file that " + command + " wrote, got something else");
+  }
+}
+
+double MemoryJson::number(const char* key) const {
+  if (!json_.contains(key) || !json_[key].is_number()) {
+    damaged(std::string("expected a number '") + key + "', got none");
+  }
+  return json_[key].get<double>();
+}
+
+void MemoryJson::require_for(const store::MemoryFile& memory) const {
+  const double patterns = number("num_patterns"), depth = number("depth");
+  if (patterns == static_cast<double>(memory.num_patterns()) &&
+      depth == static_cast<double>(memory.depth())) {
+    return;
+  }
+  damaged("expected a " + kind_ + " for '" + memory.path() + "' with " +
+          std::to_string(memory.num_patterns()) + " patterns of depth " +
+          std::to_string(memory.depth()) + ", got one for " +
+          std::to_string(static_cast<std::int64_t>(patterns)) + " of depth " +
+          std::to_string(static_cast<std::int64_t>(depth)) + "; run " + command_ + " again");
+}
+
+void MemoryJson::damaged(const std::string& what) const {
+  fail(ErrorCode::kCorruptData, kind_, "'" + path_ + "': " + what);
+}
+
 }  // namespace hopfield::cli

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "hopfield/base/os.h"
 #include "hopfield/memory/retrieve.h"
 #include "hopfield/store/memory_file.h"
+#include "hopfield/store/npy.h"
 
 // What the commands that ask a memory share.
 namespace hopfield::cli {
@@ -95,6 +97,75 @@ class LineOutput {
 
  private:
   std::unique_ptr<AtomicFile> file_;
+};
+
+/// What -o FILE is by its name's ending.
+enum class AnswerFormat : std::uint8_t { kNone, kNpy, kCsv, kTsv, kJsonLines };
+/// "" is kNone, "-" kJsonLines. Errors: kInvalidArgument for another ending.
+AnswerFormat answer_format(const std::string& path);
+
+/// Answers of type T as they come; the file appears when complete. Of `numbers`, `cells` and
+/// `json`, those do something that the format wants; a caller asks `format` to save work.
+template <class T>
+class AnswerOutput {
+ public:
+  /// An NPY has rows of `num_numbers`, a table these columns.
+  AnswerOutput(const std::string& path, std::int64_t num_numbers,
+               const std::vector<std::string>& columns)
+      : format_(answer_format(path)), delimiter_(format_ == AnswerFormat::kTsv ? '\t' : ',') {
+    if (format_ == AnswerFormat::kNone) return;
+    if (format_ == AnswerFormat::kNpy) {
+      npy_ = std::make_unique<store::NpyWriter<T>>(path, num_numbers);
+      return;
+    }
+    lines_ = std::make_unique<LineOutput>(path);
+    cells(columns);
+  }
+
+  AnswerFormat format() const { return format_; }
+  bool table() const { return format_ == AnswerFormat::kCsv || format_ == AnswerFormat::kTsv; }
+
+  void numbers(std::span<const T> rows) {
+    if (npy_ != nullptr) npy_->append(rows);
+  }
+  /// A line of a table; texts as csv_cell gives them.
+  void cells(const std::vector<std::string>& row) {
+    if (!table()) return;
+    std::string line;
+    for (const std::string& cell : row) line += cell + delimiter_;
+    line.back() = '\n';
+    lines_->write(line);
+  }
+  void json(const Json& answer) {
+    if (format_ == AnswerFormat::kJsonLines) lines_->write(answer.dump() + "\n");
+  }
+  void commit() {
+    if (npy_ != nullptr) npy_->commit();
+    if (lines_ != nullptr) lines_->commit();
+  }
+
+ private:
+  AnswerFormat format_;
+  char delimiter_;
+  std::unique_ptr<store::NpyWriter<T>> npy_;
+  std::unique_ptr<LineOutput> lines_;
+};
+
+/// A JSON file that a command wrote for one memory: what `kind` says ("threshold"). Errors:
+/// kCorruptData naming the file.
+class MemoryJson {
+ public:
+  /// `command` ("memory calibrate") wrote it, as format "hopfield." + kind. Errors: kIo.
+  MemoryJson(const std::string& path, const std::string& kind, const std::string& command);
+  const Json& json() const { return json_; }
+  double number(const char* key) const;
+  /// Its num_patterns and depth are those of this memory.
+  void require_for(const store::MemoryFile& memory) const;
+  [[noreturn]] void damaged(const std::string& what) const;
+
+ private:
+  std::string path_, kind_, command_;
+  Json json_;
 };
 
 }  // namespace hopfield::cli

@@ -7,15 +7,11 @@
 #include <vector>
 
 #include "cli/memory_recall.h"
-#include "hopfield/base/error.h"
-#include "hopfield/base/os.h"
 #include "hopfield/base/version.h"
 #include "hopfield/memory/ood.h"
 
 namespace hopfield::cli {
 namespace {
-
-constexpr const char* kFormat = "hopfield.threshold";
 
 struct CalibrateArguments {
   std::string memory, held_back, known, output;
@@ -45,7 +41,7 @@ int run_calibrate(const CalibrateArguments& a, const Context& context) {
                   affordable_advice(memory, a.beta.expect, context.stoppable_executor.get()));
   const MatchThreshold threshold =
       calibrate_match(energies_of(memory, held_back, beta.value, context), a.rate);
-  Json json = {{"format", kFormat},
+  Json json = {{"format", "hopfield.threshold"},
                {"version", 1},
                {"num_patterns", memory.num_patterns()},
                {"depth", memory.depth()},
@@ -84,36 +80,16 @@ std::vector<double> match_energies(const store::MemoryFile& memory, const Patter
 }
 
 Threshold read_threshold(const std::string& path, const store::MemoryFile& memory) {
-  const auto damaged = [&path](const std::string& what) {
-    fail(ErrorCode::kCorruptData, "threshold", "'" + path + "': " + what);
-  };
-  const MappedFile file(path);
-  const auto* text = reinterpret_cast<const char*>(file.bytes().data());
-  const Json json = Json::parse(text, text + file.bytes().size(), nullptr, false);
-  if (!json.is_object() || json.value("format", Json()) != kFormat) {
-    damaged("expected a file that memory calibrate wrote, got something else");
-  }
-  const auto number = [&](const char* key) {
-    if (!json.contains(key) || !json[key].is_number()) {
-      damaged(std::string("expected a number '") + key + "', got none");
-    }
-    return json[key].get<double>();
-  };
+  const MemoryJson file(path, "threshold", "memory calibrate");
   Threshold threshold;
-  threshold.beta = number("beta");
-  threshold.match.energy = number("energy");
-  threshold.match.false_recall_bound = number("false_recall_bound");
-  threshold.match.num_held_back = static_cast<std::int64_t>(number("num_held_back"));
-  if (!(threshold.beta > 0)) damaged("expected beta > 0, got " + std::to_string(threshold.beta));
-  const double patterns = number("num_patterns"), depth = number("depth");
-  if (patterns != static_cast<double>(memory.num_patterns()) ||
-      depth != static_cast<double>(memory.depth())) {
-    damaged("expected a threshold for '" + memory.path() + "' with " +
-            std::to_string(memory.num_patterns()) + " patterns of depth " +
-            std::to_string(memory.depth()) + ", got one for " +
-            std::to_string(static_cast<std::int64_t>(patterns)) + " of depth " +
-            std::to_string(static_cast<std::int64_t>(depth)) + "; run memory calibrate again");
+  threshold.beta = file.number("beta");
+  threshold.match.energy = file.number("energy");
+  threshold.match.false_recall_bound = file.number("false_recall_bound");
+  threshold.match.num_held_back = static_cast<std::int64_t>(file.number("num_held_back"));
+  if (!(threshold.beta > 0)) {
+    file.damaged("expected beta > 0, got " + std::to_string(threshold.beta));
   }
+  file.require_for(memory);
   return threshold;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/memory_partial.h"
 #include "cli/patterns.h"
 #include "hopfield/base/os.h"
 #include "hopfield/store/memory_writer.h"
@@ -275,10 +276,15 @@ void add_export(CLI::App& noun, Context& context) {
 struct MergeArguments {
   std::vector<std::string> memories;
   std::string output, json;
+  std::int64_t top = 3;
   bool rename = false, force = false;
 };
 
 int run_merge(const MergeArguments& a, const Context& context) {
+  if (is_partial(a.memories.front())) {
+    return run_merge_partials({a.memories, a.output, json_path(a.json), a.top});
+  }
+  require(!a.output.empty(), "--output", "expected a name for the new memory, got none");
   check_new_output(a.output, a.memories, a.force);
   std::vector<std::string> files = a.memories;
   files.push_back(a.output);
@@ -295,15 +301,26 @@ int run_merge(const MergeArguments& a, const Context& context) {
 void add_merge(CLI::App& noun, Context& context) {
   const auto a = std::make_shared<MergeArguments>();
   CLI::App& command = add_command(
-      noun, context, "merge", "Write the patterns of several memories as a new one",
-      {"hopfield memory merge memory.safetensors other.safetensors -o all.safetensors --rename"},
+      noun, context, "merge",
+      "Write the patterns of several memories as a new one, or join partial results of recall",
+      {"hopfield memory merge memory.safetensors other.safetensors -o all.safetensors --rename",
+       "hopfield memory merge a.partial b.partial -o states.npy"},
       [a, &context] { return run_merge(*a, context); });
-  command.add_option("memories", a->memories, "Memories of one depth and type")
+  command
+      .add_option("memories", a->memories,
+                  "Memories of one depth and type, or what recall --partial wrote about the same "
+                  "cues")
       ->type_name("FILE")
       ->required();
-  command.add_option("-o,--output", a->output, "The memory to write")
-      ->type_name("FILE")
-      ->required();
+  command
+      .add_option("-o,--output", a->output,
+                  "The memory to write; of partial results the states or values, as recall -o "
+                  "writes them")
+      ->type_name("FILE");
+  add_whole_number(command, "--top", a->top,
+                   "Of partial results: how many associations to tell, at most as many as recall "
+                   "--top kept",
+                   1, 1000);
   command.add_flag("--rename", a->rename,
                    "Names that several memories have get -2, -3, ...; without names all patterns "
                    "are numbered anew");

@@ -17,10 +17,19 @@
 namespace hopfield::cli {
 namespace {
 
-struct OodArguments {
+constexpr std::int64_t kNeighbours = 10;
+
+/// What makes a detector.
+struct FitArguments {
+  std::string memory, inside, output, beta = "auto";
+  std::int64_t neighbours = kNeighbours, seed = 0;
+  bool force = false;
+};
+
+struct ScoreArguments {
   QuestionPaths paths;
-  std::string outside, output, json, beta = "auto";
-  std::int64_t neighbours = 10, seed = 0;
+  std::string detector, outside, output, json;
+  FitArguments fit;  ///< without a detector
 };
 
 struct NamedScore {
@@ -31,11 +40,18 @@ constexpr std::array<NamedScore, 3> kScores = {{{"energy", &DistanceScores::ener
                                                 {"weighted", &DistanceScores::weighted},
                                                 {"nearest", &DistanceScores::nearest}}};
 
+/// Scores and what they mean.
+struct Detector {
+  Beta beta;
+  std::int64_t neighbours = kNeighbours, seed = 0, num_inside = 0;
+  std::array<ScoreQuantiles, kScores.size()> quantiles;
+};
+
 DistanceScores score_all(const store::MemoryFile& memory, const Rows& cues, double beta,
-                         const OodArguments& a, const Context& context) {
+                         std::int64_t neighbours, const Context& context) {
   DistanceScores all;
   const auto add = [&](std::int64_t, const PatternView& states) {
-    const DistanceScores part = distance_scores(memory.patterns(), states, beta, a.neighbours,
+    const DistanceScores part = distance_scores(memory.patterns(), states, beta, neighbours,
                                                 context.stoppable_executor.get());
     for (const NamedScore& score : kScores) {
       std::vector<double>& values = all.*score.values;
@@ -46,31 +62,106 @@ DistanceScores score_all(const store::MemoryFile& memory, const Rows& cues, doub
   return all;
 }
 
-Beta choose_likely_beta(const OodArguments& a, const store::MemoryFile& memory,
-                        const Context& context) {
-  const double given = parse_beta(a.beta);
-  if (given > 0) return {given, "given"};
+Detector fit(const FitArguments& a, const store::MemoryFile& memory, const Context& context) {
   constexpr double kProducts = 2e9;  // a pass; some twenty are made
   const double row =
       static_cast<double>(memory.num_patterns()) * static_cast<double>(memory.depth());
-  LikelyBetaOptions options;
+  HeldOutOptions options;
   options.num_sampled = static_cast<std::int64_t>(std::clamp(kProducts / row, 16.0, 1024.0));
   options.seed = static_cast<std::uint64_t>(a.seed);
   options.executor = context.stoppable_executor.get();
-  return {likely_beta(memory.patterns(), options), "likelihood"};
+  Detector detector;
+  detector.neighbours = a.neighbours;
+  detector.seed = a.seed;
+  const double given = parse_beta(a.beta);
+  detector.beta = given > 0 ? Beta{given, "given"}
+                            : Beta{likely_beta(memory.patterns(), options), "likelihood"};
+  const DistanceScores inside =
+      a.inside.empty()
+          ? held_out_scores(memory.patterns(), detector.beta.value, a.neighbours, options)
+          : score_all(memory, open_cues(a.inside, memory), detector.beta.value, a.neighbours,
+                      context);
+  detector.num_inside = std::ssize(inside.energy);
+  for (std::size_t i = 0; i < kScores.size(); ++i) {
+    detector.quantiles[i] = score_quantiles(inside.*kScores[i].values);
+  }
+  return detector;
 }
 
-std::string csv_lines(const DistanceScores& scores, int outside) {
+Json to_json(const Detector& detector, const store::MemoryFile& memory) {
+  Json thresholds, quantiles;
+  for (std::size_t i = 0; i < kScores.size(); ++i) {
+    thresholds[kScores[i].name] = detector.quantiles[i].threshold();
+    quantiles[kScores[i].name] = detector.quantiles[i].at_percent;
+  }
+  return {{"format", "hopfield.detector"},
+          {"version", 1},
+          {"num_patterns", memory.num_patterns()},
+          {"depth", memory.depth()},
+          {"beta", detector.beta.value},
+          {"beta_source", detector.beta.source},
+          {"neighbours", detector.neighbours},
+          {"seed", detector.seed},
+          {"num_inside", detector.num_inside},
+          {"thresholds", thresholds},
+          {"quantiles", quantiles},
+          {"hopfield", version()}};
+}
+
+Detector read_detector(const std::string& path, const store::MemoryFile& memory) {
+  const MemoryJson file(path, "detector", "memory ood fit");
+  file.require_for(memory);
+  Detector detector;
+  detector.beta = {file.number("beta"), "detector"};
+  detector.neighbours = static_cast<std::int64_t>(file.number("neighbours"));
+  detector.num_inside = static_cast<std::int64_t>(file.number("num_inside"));
+  detector.seed = static_cast<std::int64_t>(file.number("seed"));
+  if (!(detector.beta.value > 0) || detector.neighbours < 1) {
+    file.damaged("expected beta > 0 and neighbours >= 1, got less");
+  }
+  const Json& quantiles = file.json().value("quantiles", Json());
+  for (std::size_t i = 0; i < kScores.size(); ++i) {
+    const Json one = quantiles.is_object() ? quantiles.value(kScores[i].name, Json()) : Json();
+    const bool numbers =
+        one.is_array() && one.size() == 101 &&
+        std::all_of(one.begin(), one.end(), [](const Json& x) { return x.is_number(); });
+    if (numbers) detector.quantiles[i].at_percent = one.get<std::vector<double>>();
+    const std::vector<double>& ascending = detector.quantiles[i].at_percent;
+    if (!numbers || !std::is_sorted(ascending.begin(), ascending.end())) {
+      file.damaged(std::string("expected 101 ascending quantiles of '") + kScores[i].name +
+                   "', got others");
+    }
+  }
+  return detector;
+}
+
+std::string csv_lines(const DistanceScores& scores, const Detector& detector, int outside) {
   std::string text;
-  for (std::size_t i = 0; i < scores.energy.size(); ++i) {
-    text += std::to_string(outside) + "," + std::to_string(i);
+  for (std::size_t row = 0; row < scores.energy.size(); ++row) {
+    text += std::to_string(outside) + "," + std::to_string(row);
     for (const NamedScore& score : kScores) {
       text += ',';
-      text += csv_number((scores.*score.values)[i]);
+      text += csv_number((scores.*score.values)[row]);
+    }
+    for (std::size_t i = 0; i < kScores.size(); ++i) {
+      text += ',';
+      text += csv_number(detector.quantiles[i].share_further((scores.*kScores[i].values)[row]));
     }
     text += '\n';
   }
   return text;
+}
+
+/// How many scores lie beyond each threshold.
+Json count_beyond(const DistanceScores& scores, const Detector& detector) {
+  Json counts;
+  for (std::size_t i = 0; i < kScores.size(); ++i) {
+    const std::vector<double>& values = scores.*kScores[i].values;
+    counts[kScores[i].name] = std::count_if(
+        values.begin(), values.end(),
+        [limit = detector.quantiles[i].threshold()](double score) { return score > limit; });
+  }
+  return counts;
 }
 
 /// AUROC and FPR95 of each score, as JSON.
@@ -112,81 +203,173 @@ void print_rates(const Json& rates) {
   std::cout << "\n" << table.text();
 }
 
-int run_ood(const OodArguments& a, const Context& context) {
+/// Beyond the thresholds: how many cues, and how many states known to lie outside.
+void print_beyond(const Json& json) {
+  const bool labelled = json.contains("rates");
+  std::vector<report::Column> columns = {{"score", report::Align::kLeft},
+                                         {"threshold", report::Align::kRight},
+                                         {"cues beyond", report::Align::kRight}};
+  if (labelled) columns.push_back({"outside beyond", report::Align::kRight});
+  report::Table table(columns);
+  for (const NamedScore& score : kScores) {
+    std::vector<std::string> row = {score.name,
+                                    report::general(json["thresholds"][score.name].get<double>()),
+                                    json["beyond"][score.name].dump()};
+    if (labelled) row.push_back(json["outside_beyond"][score.name].dump());
+    table.add_row(row);
+  }
+  std::cout << "\n" << table.text();
+}
+
+void print_head(const store::MemoryFile& memory, const Detector& detector) {
+  std::cout << std::setprecision(4) << "memory   " << memory.path() << ": " << memory.num_patterns()
+            << " patterns of depth " << memory.depth() << "\n"
+            << "beta     " << detector.beta.value << " (" << detector.beta.source << ")\n";
+}
+
+int run_fit(const FitArguments& a, const Context& context) {
   (void)parse_beta(a.beta);
+  check_new_output(a.output, {a.memory, a.inside}, a.force);
+  const store::MemoryFile memory = open_memory(a.memory);
+  const Detector detector = fit(a, memory, context);
+  write_json(a.output, to_json(detector, memory));
+  print_head(memory, detector);
+  std::cout << "inside   " << detector.num_inside
+            << (a.inside.empty() ? " held-out patterns" : " states")
+            << "; 95 % of them have energy <= " << detector.quantiles[0].threshold()
+            << ", weighted <= " << detector.quantiles[1].threshold()
+            << ", nearest <= " << detector.quantiles[2].threshold() << "\n";
+  return kOk;
+}
+
+int run_score(const ScoreArguments& a, const Context& context) {
+  (void)parse_beta(a.fit.beta);
   const std::string target = json_path(a.json);
   for (const std::string& path : {a.output, target}) {
-    check_output(path, {a.paths.memory, a.paths.cue, a.outside});
+    check_output(path, {a.paths.memory, a.paths.cue, a.outside, a.detector});
   }
   const store::MemoryFile memory = open_memory(a.paths.memory);
   const Rows cues = open_cues(a.paths.cue, memory, Missing::kRefuse, a.paths.tensor);
   const bool labelled = !a.outside.empty();
   const Rows others = labelled ? open_cues(a.outside, memory) : Rows();
-  const Beta beta = choose_likely_beta(a, memory, context);
-  const DistanceScores inside = score_all(memory, cues, beta.value, a, context);
-  const DistanceScores outside =
-      labelled ? score_all(memory, others, beta.value, a, context) : DistanceScores();
+  const Detector detector =
+      a.detector.empty() ? fit(a.fit, memory, context) : read_detector(a.detector, memory);
+  const auto scores = [&](const Rows& rows) {
+    return score_all(memory, rows, detector.beta.value, detector.neighbours, context);
+  };
+  const DistanceScores inside = scores(cues);
+  const DistanceScores outside = labelled ? scores(others) : DistanceScores();
   Json json = {{"memory", a.paths.memory},
                {"num_patterns", memory.num_patterns()},
                {"depth", memory.depth()},
-               {"beta", beta.value},
-               {"beta_source", beta.source},
-               {"neighbours", a.neighbours},
+               {"detector", a.detector.empty() ? Json(nullptr) : Json(a.detector)},
+               {"beta", detector.beta.value},
+               {"beta_source", detector.beta.source},
+               {"neighbours", detector.neighbours},
+               {"num_inside", detector.num_inside},
+               {"thresholds", to_json(detector, memory)["thresholds"]},
                {"num_cues", inside.energy.size()},
+               {"beyond", count_beyond(inside, detector)},
                {"num_outside", outside.energy.size()},
-               {"seed", a.seed},
+               {"seed", detector.seed},
                {"hopfield", version()}};
-  if (labelled) json["rates"] = evaluate(inside, outside, a.seed);
+  if (labelled) {
+    json["outside_beyond"] = count_beyond(outside, detector);
+    json["rates"] = evaluate(inside, outside, detector.seed);
+  }
   if (!a.output.empty()) {
     LineOutput output(a.output);
-    output.write("outside,row,energy,weighted,nearest\n" + csv_lines(inside, 0) +
-                 csv_lines(outside, 1));
+    output.write("outside,row,energy,weighted,nearest,energy_share,weighted_share,nearest_share\n" +
+                 csv_lines(inside, detector, 0) + csv_lines(outside, detector, 1));
     output.commit();
   }
   if (!target.empty()) write_json(target, json);
   if (target == "-" || a.output == "-") return kOk;
-  std::cout << std::setprecision(4) << "memory   " << memory.path() << ": " << memory.num_patterns()
-            << " patterns of depth " << memory.depth() << "\n"
-            << "beta     " << beta.value << " (" << beta.source << ")\n"
-            << "cues     " << inside.energy.size();
+  print_head(memory, detector);
+  std::cout << "cues     " << inside.energy.size();
   if (labelled) std::cout << " inside, " << outside.energy.size() << " outside";
   std::cout << "\n";
+  print_beyond(json);
   if (labelled) print_rates(json["rates"]);
   return kOk;
 }
 
-}  // namespace
+/// --beta, --neighbours and --seed.
+std::vector<CLI::Option*> add_fit_options(CLI::App& command, FitArguments& a) {
+  CLI::Option* beta =
+      command
+          .add_option(
+              "--beta", a.beta,
+              "Inverse temperature > 0, one over the variance around each pattern; 'auto' makes "
+              "held-out patterns most likely")
+          ->type_name("B|auto")
+          ->capture_default_str();
+  CLI::Option* neighbours =
+      add_whole_number(command, "--neighbours", a.neighbours,
+                       "Score 'nearest' is the distance to so manyth nearest pattern", 1);
+  CLI::Option* seed = add_whole_number(command, "--seed", a.seed,
+                                       "Of sampled patterns and of the FPR95 interval", 0);
+  return {beta, neighbours, seed};
+}
 
-void add_memory_ood(CLI::App& noun, Context& context) {
-  const auto a = std::make_shared<OodArguments>();
+void add_fit(CLI::App& noun, Context& context) {
+  const auto a = std::make_shared<FitArguments>();
+  CLI::App& command = add_command(noun, context, "fit",
+                                  "Learn how far what belongs to a memory lies from its patterns",
+                                  {"hopfield memory ood fit memory.safetensors -o detector.json",
+                                   "hopfield memory ood fit memory.safetensors --inside cue.npy "
+                                   "--neighbours 3 -o detector.json"},
+                                  [a, &context] { return run_fit(*a, context); });
+  command.add_option("memory", a->memory, "A memory")->type_name("FILE")->required();
+  command
+      .add_option("--inside", a->inside,
+                  "States that lie inside and are not stored [default: stored patterns, each held "
+                  "out in turn, 16 to 1024 of them]")
+      ->type_name("FILE");
+  add_fit_options(command, *a);
+  command.add_option("-o,--output", a->output, "The detector to write (JSON), for ood score")
+      ->type_name("FILE")
+      ->required();
+  add_force(command, a->force);
+  add_threads(command, context);
+}
+
+void add_score(CLI::App& noun, Context& context) {
+  const auto a = std::make_shared<ScoreArguments>();
   CLI::App& command = add_command(
-      noun, context, "ood", "Score how far cues lie outside of what is stored",
-      {"hopfield memory ood memory.safetensors --cue cue.npy -o scores.csv",
-       "hopfield memory ood memory.safetensors --cue cue.npy --outside others.npy",
-       "hopfield memory ood memory.safetensors --cue cue.npy --outside others.npy --beta 2 --json"},
-      [a, &context] { return run_ood(*a, context); });
+      noun, context, "score", "Score how far cues lie outside of what is stored",
+      {"hopfield memory ood score memory.safetensors --cue cue.npy -o scores.csv",
+       "hopfield memory ood score memory.safetensors --cue cue.npy --detector detector.json",
+       "hopfield memory ood score memory.safetensors --cue cue.npy --outside others.npy --beta 2 "
+       "--json"},
+      [a, &context] { return run_score(*a, context); });
   add_question(command, a->paths, "States to score");
+  CLI::Option* detector =
+      command
+          .add_option("--detector", a->detector,
+                      "What ood fit wrote [default: fit to held-out patterns on the way]")
+          ->type_name("FILE");
+  for (CLI::Option* option : add_fit_options(command, a->fit)) detector->excludes(option);
   command
       .add_option("--outside", a->outside,
                   "States known to lie outside; those of --cue then count as inside, and AUROC and "
                   "FPR95 are told")
       ->type_name("FILE");
   command
-      .add_option(
-          "--beta", a->beta,
-          "Inverse temperature > 0, one over the variance around each pattern; 'auto' makes "
-          "held-out patterns most likely")
-      ->type_name("B|auto")
-      ->capture_default_str();
-  add_whole_number(command, "--neighbours", a->neighbours,
-                   "Score 'nearest' is the distance to so manyth nearest pattern", 1);
-  add_whole_number(command, "--seed", a->seed, "Of sampled patterns and of the FPR95 interval", 0);
-  command
       .add_option("-o,--output", a->output,
-                  "Write the scores of all states (CSV); larger is further outside; - prints them")
+                  "Write the scores of all states (CSV), larger is further outside, and the share "
+                  "of what is inside that lies further outside still; - prints them")
       ->type_name("FILE");
   add_json_flag(command, a->json);
   add_threads(command, context);
+}
+
+}  // namespace
+
+void add_memory_ood(CLI::App& noun, Context& context) {
+  CLI::App& ood = add_noun(noun, "ood", "Tell how far states lie outside of what is stored");
+  add_fit(ood, context);
+  add_score(ood, context);
 }
 
 }  // namespace hopfield::cli

@@ -4,24 +4,23 @@
 #include <cmath>
 #include <cstdint>
 #include <iomanip>
-#include <iostream>
 #include <limits>
-#include <memory>
 #include <optional>
+#include <span>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "cli/memory_partial.h"
+#include "cli/memory_recall_output.h"
 #include "cli/theory_output.h"
 #include "hopfield/base/version.h"
 #include "hopfield/memory/complete.h"
 #include "hopfield/memory/retrieve.h"
 #include "hopfield/store/memory_file.h"
-#include "hopfield/store/npy.h"
 
 namespace hopfield::cli {
 namespace {
-
-constexpr std::int64_t kShown = 20;  // cues in the table
 
 /// What was told about each cue of a batch, cue after cue.
 struct Recalled {
@@ -118,152 +117,69 @@ Recalled answer(const Recall& recall, const PatternView& cues, const Context& co
   return batch;
 }
 
-/// Writes the answers as they come: a table, JSON, readouts.
-class RecallOutput {
- public:
-  explicit RecallOutput(const Recall& recall) : recall_(recall) {
-    const RecallArguments& a = recall.arguments;
-    if (!a.output.empty()) {
-      npy_ = std::make_unique<store::NpyWriter<float>>(a.output, recall.readout_depth());
-    }
-    if (a.json != "-") print_head();
-    if (a.json.empty()) return;
-    json_ = std::make_unique<LineOutput>(a.json);
-    std::string text = head().dump(2);
-    text.resize(text.size() - 2);  // the line end and the closing brace
-    json_->write(text + ",\n  \"results\": [");
+RecallHead head_of(const Recall& recall) {
+  const store::MemoryFile& memory = recall.memory;
+  const RecallArguments& a = recall.arguments;
+  RecallHead head;
+  head.what = recall.values ? "values" : "state";
+  head.readout_depth = recall.readout_depth();
+  head.num_top = recall.num_top();
+  head.judged = recall.threshold.has_value();
+  head.output = a.output;
+  head.json_path = a.json;
+  head.json = {{"memory", memory.path()},
+               {"num_patterns", memory.num_patterns()},
+               {"depth", memory.depth()},
+               {"where", a.paths.where.empty() ? Json(nullptr) : Json(a.paths.where)},
+               {"what", head.what},
+               {"similarity", a.complete ? Json(nullptr) : Json(a.similarity)},
+               {"beta", recall.beta.value},
+               {"beta_source", recall.beta.source},
+               {"updates", recall.updates < 0 ? Json("converge") : Json(recall.updates)},
+               {"eps", a.eps},
+               {"threshold", recall.threshold ? Json(recall.threshold->energy) : Json(nullptr)},
+               {"hopfield", version()}};
+  std::ostringstream text;
+  text << std::setprecision(4) << "memory   " << memory.path() << ": " << memory.num_patterns()
+       << " patterns of depth " << memory.depth() << "\n"
+       << "beta     " << recall.beta.value << " (" << recall.beta.source << ")"
+       << (a.similarity == "dot" ? "" : ", similarity " + a.similarity) << "\n"
+       << "updates  " << a.updates << "\n";
+  head.text = text.str();
+  return head;
+}
+
+/// One cue of a batch.
+RecallAnswer answer_of(const Recall& recall, const Recalled& batch, std::int64_t first,
+                       std::size_t i) {
+  const store::MemoryFile& memory = recall.memory;
+  RecallAnswer answer;
+  answer.cue = first + static_cast<std::int64_t>(i);
+  answer.updates = batch.steps[i];
+  answer.stop = reason_name(batch.reason[i]);
+  if (recall.updates < 0) answer.converged = batch.reason[i] == StopReason::kConverged;
+  if (recall.has_energy()) {
+    answer.energy = short_number(batch.energy[i]);
+    answer.energy_cue = short_number(batch.energy_cue[i]);
   }
-
-  void add(std::int64_t first, const Recalled& batch) {
-    num_cues_ = first + std::ssize(batch.steps);
-    num_converged_ += std::count(batch.reason.begin(), batch.reason.end(), StopReason::kConverged);
-    if (npy_ != nullptr) npy_->append(batch.readout);
-    for (std::size_t i = 0; i < batch.steps.size(); ++i) {
-      const std::int64_t cue = first + static_cast<std::int64_t>(i);
-      if (json_ != nullptr) {
-        json_->write((cue == 0 ? "\n    " : ",\n    ") + result(cue, batch, i).dump());
-      }
-      if (recall_.arguments.json != "-" && cue < kShown) print(cue, batch, i);
-    }
+  answer.lse = short_number(batch.lse[i]);
+  answer.entropy = short_number(batch.entropy[i]);
+  answer.metastable_size = batch.size[i];
+  answer.regime = regime_name(regime(batch.size[i], memory.num_patterns()));
+  if (recall.threshold) {
+    answer.match_energy = batch.match_energy[i];
+    answer.match = recall.threshold->matches(batch.match_energy[i]);
   }
-
-  void finish() {
-    if (npy_ != nullptr) npy_->commit();
-    if (json_ != nullptr) {
-      const Json converged = recall_.updates < 0 ? Json(num_converged_) : Json(nullptr);
-      json_->write((num_cues_ == 0 ? "],\n" : "\n  ],\n") +
-                   ("  \"num_cues\": " + std::to_string(num_cues_) +
-                    ",\n  \"num_converged\": " + converged.dump() + "\n}\n"));
-      json_->commit();
-    }
-    if (recall_.arguments.json != "-" && num_cues_ > kShown) {
-      std::cout << "   ... " << num_cues_ - kShown << " more; --json FILE has them all\n";
-    }
+  const auto k = static_cast<std::size_t>(recall.num_top());
+  for (std::size_t j = i * k; j < (i + 1) * k; ++j) {
+    const std::int64_t index = batch.top_index[j];
+    answer.top.push_back({memory.id(index), index, short_number(batch.top[j]), {}});
+    if (memory.has_metadata()) answer.top.back().metadata = metadata_of(memory, index);
   }
-
-  std::int64_t num_cues() const { return num_cues_; }
-  std::int64_t num_converged() const { return num_converged_; }
-
- private:
-  Json head() const {
-    const store::MemoryFile& memory = recall_.memory;
-    const RecallArguments& a = recall_.arguments;
-    return {{"memory", memory.path()},
-            {"num_patterns", memory.num_patterns()},
-            {"depth", memory.depth()},
-            {"where", a.paths.where.empty() ? Json(nullptr) : Json(a.paths.where)},
-            {"what", recall_.values ? "values" : "state"},
-            {"similarity", a.complete ? Json(nullptr) : Json(a.similarity)},
-            {"beta", recall_.beta.value},
-            {"beta_source", recall_.beta.source},
-            {"updates", recall_.updates < 0 ? Json("converge") : Json(recall_.updates)},
-            {"eps", a.eps},
-            {"threshold", recall_.threshold ? Json(recall_.threshold->energy) : Json(nullptr)},
-            {"hopfield", version()}};
-  }
-
-  Json result(std::int64_t cue, const Recalled& batch, std::size_t i) const {
-    const store::MemoryFile& memory = recall_.memory;
-    const bool judged = recall_.threshold.has_value();
-    Json json;
-    json["cue"] = cue;
-    json["steps"] = batch.steps[i];
-    json["stop"] = reason_name(batch.reason[i]);
-    json["converged"] =
-        recall_.updates < 0 ? Json(batch.reason[i] == StopReason::kConverged) : Json(nullptr);
-    const bool has_energy = recall_.has_energy();
-    json["energy"] = has_energy ? Json(short_number(batch.energy[i])) : Json(nullptr);
-    json["energy_cue"] = has_energy ? Json(short_number(batch.energy_cue[i])) : Json(nullptr);
-    json["lse"] = short_number(batch.lse[i]);
-    json["entropy"] = short_number(batch.entropy[i]);
-    json["metastable_size"] = batch.size[i];
-    json["regime"] = regime_name(regime(batch.size[i], memory.num_patterns()));
-    json["match_energy"] = judged ? Json(batch.match_energy[i]) : Json(nullptr);
-    json["match"] = judged ? Json(matches(batch, i)) : Json(nullptr);
-    const auto k = static_cast<std::size_t>(recall_.num_top());
-    json["largest"] = short_number(batch.top[i * k]);
-    Json top = Json::array();
-    for (std::size_t j = i * k; j < (i + 1) * k; ++j) {
-      top.push_back({{"id", memory.id(batch.top_index[j])},
-                     {"index", batch.top_index[j]},
-                     {"weight", short_number(batch.top[j])}});
-      if (memory.has_metadata()) {
-        top.back()["metadata"] = metadata_of(memory, batch.top_index[j]);
-      }
-    }
-    json["top"] = std::move(top);
-    Json readout = Json::array();
-    const auto depth = static_cast<std::size_t>(recall_.readout_depth());
-    for (std::size_t j = i * depth; j < (i + 1) * depth; ++j) {
-      readout.push_back(short_number(batch.readout[j]));
-    }
-    json[recall_.values ? "values" : "state"] = std::move(readout);
-    return json;
-  }
-
-  bool matches(const Recalled& batch, std::size_t i) const {
-    return recall_.threshold->matches(batch.match_energy[i]);
-  }
-
-  void print_head() const {
-    std::cout << std::setprecision(4) << "memory   " << recall_.memory.path() << ": "
-              << recall_.memory.num_patterns() << " patterns of depth " << recall_.memory.depth()
-              << "\n"
-              << "beta     " << recall_.beta.value << " (" << recall_.beta.source << ")"
-              << (recall_.arguments.similarity == "dot"
-                      ? ""
-                      : ", similarity " + recall_.arguments.similarity)
-              << "\n"
-              << "updates  " << recall_.arguments.updates << "\n\n"
-              << "   cue  updates  stop              energy  metastable size  regime          "
-              << (recall_.threshold ? "match  " : "") << "associations\n";
-  }
-
-  void print(std::int64_t cue, const Recalled& batch, std::size_t i) const {
-    const store::MemoryFile& memory = recall_.memory;
-    std::cout << std::setw(6) << cue << std::setw(9) << batch.steps[i] << "  " << std::left
-              << std::setw(11) << reason_name(batch.reason[i]) << std::right << std::setw(13);
-    if (recall_.has_energy()) {
-      std::cout << batch.energy[i];
-    } else {
-      std::cout << "-";
-    }
-    std::cout << std::setw(17) << batch.size[i] << "  " << std::left << std::setw(14)
-              << regime_name(regime(batch.size[i], memory.num_patterns())) << "  ";
-    if (recall_.threshold) std::cout << std::setw(7) << (matches(batch, i) ? "yes" : "no");
-    std::cout << std::right;
-    const auto k = static_cast<std::size_t>(recall_.num_top());
-    for (std::size_t j = i * k; j < (i + 1) * k; ++j) {
-      std::cout << (j > i * k ? ", " : "") << memory.id(batch.top_index[j]) << " " << batch.top[j];
-    }
-    std::cout << "\n";
-  }
-
-  const Recall& recall_;
-  std::unique_ptr<store::NpyWriter<float>> npy_;
-  std::unique_ptr<LineOutput> json_;
-  std::int64_t num_cues_ = 0, num_converged_ = 0;
-};
+  const auto depth = static_cast<std::size_t>(recall.readout_depth());
+  answer.readout = std::span(batch.readout).subspan(i * depth, depth);
+  return answer;
+}
 
 /// Cues of which the numbers that a mask names are NaN. The mask has one row for all cues or one a
 /// cue, and is read along with them.
@@ -313,23 +229,25 @@ Beta choose_beta_of(const RecallArguments& a, double given, const store::MemoryF
 
 }  // namespace
 
-int run_recall(const RecallArguments& a, const Context& context) {
-  const double given_beta = parse_beta(a.beta.beta);
-  const std::int64_t updates = parse_updates(a.updates);
-  require(a.output.empty() || (a.output.size() > 4 && a.output.ends_with(".npy")), "--output",
-          "expected a name that ends in .npy, got '" + a.output + "'");
-  check_output(a.output, {a.paths.memory, a.paths.cue, a.mask, a.threshold});
-  check_output(a.json, {a.paths.memory, a.paths.cue, a.mask, a.threshold});
-  const store::MemoryFile memory = open_memory(a.paths.memory, a.paths.where);
+bool reads_values(const RecallArguments& a, const store::MemoryFile& memory) {
   require(a.what != "values" || memory.has_values(), "--what",
           "expected a memory with values, got '" + a.paths.memory + "', which has none");
+  return !a.complete && a.what != "state" && memory.has_values();
+}
+
+int run_recall(const RecallArguments& a, const Context& context) {
+  if (!a.partial.empty()) return run_partial(a, context);
+  const double given_beta = parse_beta(a.beta.beta);
+  const std::int64_t updates = parse_updates(a.updates);
+  check_recall_output(a.output, a.json, {a.paths.memory, a.paths.cue, a.mask, a.threshold});
+  const store::MemoryFile memory = open_memory(a.paths.memory, a.paths.where);
+  const bool values = reads_values(a, memory);
   const Missing missing = a.complete ? Missing::kAllow : Missing::kRefuse;
   Rows cues = open_cues(a.paths.cue, memory, missing, a.paths.tensor);
   if (!a.mask.empty()) cues = masked(std::move(cues), a.mask);
   if (a.verify) memory.verify();
 
-  Recall recall{a,  memory, updates, !a.complete && a.what != "state" && memory.has_values(),
-                {}, {}};
+  Recall recall{a, memory, updates, values, {}, {}};
   if (!a.threshold.empty()) {
     require(a.similarity == "dot", "--similarity",
             "expected dot with --threshold, whose beta belongs to it, got " + a.similarity);
@@ -341,18 +259,25 @@ int run_recall(const RecallArguments& a, const Context& context) {
     recall.beta = {threshold.beta, "threshold"};
   }
   std::optional<RecallOutput> output;
+  std::int64_t num_converged = 0;
   const auto begin = [&](const PatternView& states) {
     if (!recall.threshold) recall.beta = choose_beta_of(a, given_beta, memory, states, context);
-    output.emplace(recall);
+    output.emplace(head_of(recall));
   };
   const auto add = [&](std::int64_t first, const PatternView& states) {
     if (!output) begin(states);
-    output->add(first, answer(recall, states, context));
+    const Recalled batch = answer(recall, states, context);
+    num_converged += std::count(batch.reason.begin(), batch.reason.end(), StopReason::kConverged);
+    std::vector<RecallAnswer> answers;
+    for (std::size_t i = 0; output->wants_answers() && i < batch.steps.size(); ++i) {
+      answers.push_back(answer_of(recall, batch, first, i));
+    }
+    output->add(answers, batch.readout);
   };
   const std::int64_t num_cues = for_cue_batches(cues, "recalling", context, add, missing);
   if (!output) begin({});
-  output->finish();
-  const std::int64_t num_moving = output->num_cues() - output->num_converged();
+  output->finish(updates < 0 ? Json(num_converged) : Json(nullptr));
+  const std::int64_t num_moving = num_cues - num_converged;
   if (updates < 0 && num_moving > 0) {
     note(std::to_string(num_moving) + " of " + std::to_string(num_cues) +
          " states did not converge; another --beta, a larger --eps or a larger --cap may help");
@@ -376,7 +301,10 @@ void add_recall_options(CLI::App& command, Context& context, RecallArguments& ar
   add_whole_number(command, "--cap", arguments.cap, "Most updates of 'converge'", 1);
   add_whole_number(command, "--top", arguments.top, "How many associations to tell", 1, 1000);
   command
-      .add_option("-o,--output", arguments.output, "Write the recalled states or values (NPY, f32)")
+      .add_option(
+          "-o,--output", arguments.output,
+          "Write the recalled states or values: .npy (f32) alone, .csv, .tsv or .jsonl with "
+          "what else is told about each cue; - prints JSON lines")
       ->type_name("FILE");
   command.add_option("--json", arguments.json, "Write everything as JSON; - is standard output")
       ->type_name("FILE");
@@ -392,7 +320,9 @@ void add_memory_recall(CLI::App& noun, Context& context) {
        "hopfield memory recall memory.safetensors --cue cue.npy --beta 8 --updates 1 -o states.npy",
        "hopfield memory recall memory.safetensors --cue cue.npy --top 5 --json recall.json",
        "hopfield memory recall memory.safetensors --cue cue.npy --similarity distance",
-       "hopfield memory recall memory.safetensors --cue cue.npy --threshold threshold.json"},
+       "hopfield memory recall memory.safetensors --cue cue.npy --threshold threshold.json",
+       "hopfield memory recall memory.safetensors --cue cue.npy --beta 8 --updates 1 --partial "
+       "a.partial"},
       [a, &context] { return run_recall(*a, context); });
   add_question(command, a->paths, "States to start from");
   command
@@ -408,6 +338,11 @@ void add_memory_recall(CLI::App& noun, Context& context) {
   command
       .add_option("--threshold", a->threshold,
                   "What memory calibrate wrote: tells which cues match no pattern")
+      ->type_name("FILE");
+  command
+      .add_option("--partial", a->partial,
+                  "Write what this memory, one of several shards, says about the cues, for memory "
+                  "merge; with --updates 1 and a number as --beta")
       ->type_name("FILE");
   add_recall_options(command, context, *a);
 }

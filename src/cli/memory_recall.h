@@ -50,12 +50,16 @@ struct RecallArguments {
   bool complete = false;
   std::string threshold;           ///< of recall
   std::string similarity = "dot";  ///< of recall
+  std::string partial;             ///< of recall: what this shard says goes here
   std::string mask;  ///< of complete: which coordinates are missing, beside the NaN ones
 };
 
 /// --updates and all that follows it.
 void add_recall_options(CLI::App& command, Context& context, RecallArguments& arguments);
 int run_recall(const RecallArguments& arguments, const Context& context);
+/// Whether values are read out instead of states. Errors: kInvalidArgument if --what wants values
+/// that are not there.
+bool reads_values(const RecallArguments& arguments, const store::MemoryFile& memory);
 
 }  // namespace hopfield::cli
 

@@ -10,7 +10,6 @@
 #include "cli/memory_recall.h"
 #include "cli/theory_output.h"
 #include "hopfield/memory/search.h"
-#include "hopfield/store/npy.h"
 
 namespace hopfield::cli {
 namespace {
@@ -29,59 +28,40 @@ class SearchOutput {
  public:
   SearchOutput(const store::MemoryFile& memory, double beta, const std::string& path,
                std::int64_t num_top)
-      : memory_(memory), beta_(beta), path_(path) {
-    if (path_.empty()) return;
-    csv_ = path_.ends_with(".csv");
-    if (path_.ends_with(".npy")) {
-      indices_ = std::make_unique<store::NpyWriter<std::int64_t>>(path_, num_top);
-      return;
-    }
-    lines_ = std::make_unique<LineOutput>(path_);
-    if (csv_) lines_->write("cue,rank,id,index,similarity,score,weight\n");
-  }
+      : memory_(memory),
+        beta_(beta),
+        output_(path, num_top, {"cue", "rank", "id", "index", "similarity", "score", "weight"}) {}
 
   void add(std::int64_t first_cue, const SearchResult& found) {
-    if (indices_ != nullptr) {
-      indices_->append(found.index);
-      return;
-    }
+    output_.numbers(found.index);
     for (std::size_t t = 0; t < found.lse.size(); ++t) {
       const std::int64_t cue = first_cue + static_cast<std::int64_t>(t);
-      if (path_.empty()) {
-        if (cue < kShown) print(cue, found, t);
-      } else {
-        lines_->write(csv_ ? csv_lines(cue, found, t) : json_line(cue, found, t));
-      }
+      if (output_.format() == AnswerFormat::kNone && cue < kShown) print(cue, found, t);
+      if (output_.format() == AnswerFormat::kJsonLines) output_.json(answer(cue, found, t));
+      if (output_.table()) add_cells(cue, found, t);
     }
   }
 
   void finish(std::int64_t num_cues) {
-    if (path_.empty()) {
-      if (num_cues > kShown) {
-        std::cout << "   ... " << num_cues - kShown << " more; -o FILE has them all\n";
-      }
-    } else if (lines_ != nullptr) {
-      lines_->commit();
-    } else {
-      indices_->commit();
+    output_.commit();
+    if (output_.format() == AnswerFormat::kNone && num_cues > kShown) {
+      std::cout << "   ... " << num_cues - kShown << " more; -o FILE has them all\n";
     }
   }
 
  private:
-  std::string csv_lines(std::int64_t cue, const SearchResult& found, std::size_t t) const {
-    std::string text;
+  void add_cells(std::int64_t cue, const SearchResult& found, std::size_t t) {
     const auto k = static_cast<std::size_t>(found.num_top);
     for (std::size_t rank = 0; rank < k; ++rank) {
       const std::size_t i = t * k + rank;
-      text += csv_number(cue) + "," + std::to_string(rank + 1) + "," +
-              csv_cell(memory_.id(found.index[i])) + "," + csv_number(found.index[i]) + "," +
-              csv_number(found.similarity[i]) + "," + csv_number(beta_ * found.similarity[i]) +
-              "," + csv_number(found.weight[i]) + "\n";
+      output_.cells({csv_number(cue), std::to_string(rank + 1),
+                     csv_cell(memory_.id(found.index[i])), csv_number(found.index[i]),
+                     csv_number(found.similarity[i]), csv_number(beta_ * found.similarity[i]),
+                     csv_number(found.weight[i])});
     }
-    return text;
   }
 
-  std::string json_line(std::int64_t cue, const SearchResult& found, std::size_t t) const {
+  Json answer(std::int64_t cue, const SearchResult& found, std::size_t t) const {
     Json hits = Json::array();
     const auto k = static_cast<std::size_t>(found.num_top);
     for (std::size_t i = t * k; i < (t + 1) * k; ++i) {
@@ -92,7 +72,7 @@ class SearchOutput {
                       {"weight", found.weight[i]}});
       if (memory_.has_metadata()) hits.back()["metadata"] = metadata_of(memory_, found.index[i]);
     }
-    return Json({{"cue", cue}, {"lse", found.lse[t]}, {"hits", std::move(hits)}}).dump() + "\n";
+    return {{"cue", cue}, {"lse", found.lse[t]}, {"hits", std::move(hits)}};
   }
 
   void print(std::int64_t cue, const SearchResult& found, std::size_t t) const {
@@ -108,18 +88,12 @@ class SearchOutput {
 
   const store::MemoryFile& memory_;
   double beta_;
-  std::string path_;
-  bool csv_ = false;
-  std::unique_ptr<LineOutput> lines_;
-  std::unique_ptr<store::NpyWriter<std::int64_t>> indices_;
+  AnswerOutput<std::int64_t> output_;
 };
 
 int run_search(const SearchArguments& a, const Context& context) {
   const double given_beta = parse_beta(a.beta.beta);
-  require(a.output.empty() || a.output == "-" || a.output.ends_with(".jsonl") ||
-              a.output.ends_with(".csv") || a.output.ends_with(".npy"),
-          "--output",
-          "expected - or a name that ends in .jsonl, .csv or .npy, got '" + a.output + "'");
+  (void)answer_format(a.output);
   check_output(a.output, {a.paths.memory, a.paths.cue});
   const store::MemoryFile memory = open_memory(a.paths.memory, a.paths.where);
   const Rows cues = open_cues(a.paths.cue, memory, Missing::kRefuse, a.paths.tensor);
@@ -162,9 +136,10 @@ void add_memory_search(CLI::App& noun, Context& context) {
   add_similarity(command, a->similarity);
   add_beta(command, a->beta);
   command
-      .add_option("-o,--output", a->output,
-                  "Write the hits of all cues as .jsonl, as .csv, or their indices as .npy [cues, "
-                  "top]; - prints JSON lines")
+      .add_option(
+          "-o,--output", a->output,
+          "Write the hits of all cues as .jsonl, .csv or .tsv, or their indices as .npy [cues, "
+          "top]; - prints JSON lines")
       ->type_name("FILE");
   add_threads(command, context);
 }

@@ -1,5 +1,6 @@
 """hopfield memory: what it computes, what it writes, and how it fails."""
 
+import csv
 import gzip
 import json
 import math
@@ -299,6 +300,42 @@ class Recall(MemoryTest):
         for got, wanted in zip(numbers, sum((r["state"] for r in answer["results"]), [])):
             self.assertEqual(got, struct.unpack("f", struct.pack("f", wanted))[0])
 
+    def test_every_form_of_output_tells_what_json_tells(self):
+        options = ["--beta", "4", "--top", "2"]
+        results = self.recall_json(*options)["results"]
+        lines = self.recall(*options, "-o", "-").stdout
+        self.assertEqual([json.loads(line) for line in lines.splitlines()], results)
+        self.recall(*options, "-o", "s.jsonl", output="associations")
+        self.assertEqual((self.folder / "s.jsonl").read_text(), lines)
+        for name, delimiter in (("s.csv", ","), ("s.tsv", "\t")):
+            self.recall(*options, "-o", name)
+            with open(self.folder / name, newline="") as file:
+                table = list(csv.DictReader(file, delimiter=delimiter))
+            self.assertEqual(list(table[0]),
+                             ["cue", "updates", "stop", "energy", "largest", "metastable_size", "regime", "id_1", "weight_1",
+                              "id_2", "weight_2"] + [f"state_{k}" for k in range(1, DEPTH + 1)])
+            self.assertEqual(len(table), len(results))
+            for row, result in zip(table, results):
+                self.assertEqual((row["cue"], row["updates"]), (str(result["cue"]), str(result["steps"])))
+                for key in ("stop", "regime"):
+                    self.assertEqual(row[key], result[key])
+                for key in ("energy", "largest", "metastable_size"):
+                    self.assertEqual(float(row[key]), result[key])
+                for rank, hit in enumerate(result["top"], 1):
+                    self.assertEqual((row[f"id_{rank}"], float(row[f"weight_{rank}"])), (hit["id"], hit["weight"]))
+                self.assertEqual([float(row[f"state_{k}"]) for k in range(1, DEPTH + 1)], result["state"])
+
+    def test_a_table_leaves_cells_empty_that_cannot_be_told(self):
+        self.recall("--beta", "4", "--similarity", "cosine", "-o", "s.csv")
+        with open(self.folder / "s.csv", newline="") as file:
+            self.assertEqual([row["energy"] for row in csv.DictReader(file)], ["", ""])
+
+    def test_a_recalled_table_of_many_cues_is_streamed_whole(self):
+        self.write_npy("c.npy", CUES * 300, [600, DEPTH])
+        self.recall("--beta", "4", "-o", "s.csv", output=r"\.\.\. 580 more; -o FILE or --json FILE has them all")
+        with open(self.folder / "s.csv", newline="") as file:
+            self.assertEqual([row["cue"] for row in csv.DictReader(file)], [str(i) for i in range(600)])
+
     def test_the_same_run_gives_the_same_bytes_with_any_number_of_threads(self):
         outputs = {self.recall("--json", "-", "--threads", n).stdout for n in (1, 2, 7)}
         self.assertEqual(len(outputs), 1)
@@ -383,7 +420,8 @@ class Recall(MemoryTest):
             (["--cap", "-2"], 2, r"--cap: expected a whole number >= 1, got '-2'"),
             (["--expect", "rain"], 2, r"--expect: rain not in"),
             (["--threads", "0"], 2, r"--threads: expected a whole number from 1 to 4096, got '0'"),
-            (["-o", "states.txt"], 2, r"expected a name that ends in .npy, got 'states.txt'"),
+            (["-o", "states.txt"], 2, r"expected - or a name that ends in .npy, .csv, .tsv or .jsonl, got 'states.txt'"),
+            (["-o", "-", "--json", "-"], 2, r"expected one of -o - and --json - at most, got both"),
             (["-o", "no/such/s.npy"], 1, r"the folder 'no/such/' does not exist"),
             (["--json", "no/such/r.json"], 1, r"the folder 'no/such/' does not exist"),
             (["--json", "m.safetensors"], 2, r"expected an output that is no input, got 'm.safetensors'"),

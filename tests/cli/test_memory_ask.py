@@ -33,8 +33,8 @@ class AskTest(ProgramTest):
     def ask(self, command, *options, status=0, **more):
         return self.expect(status, "memory", command, "m.safetensors", *options, **more)
 
-    def run_examples(self, command):
-        for example in self.examples_of("memory", command):
+    def run_examples(self, *command):
+        for example in self.examples_of("memory", *command):
             with self.subTest(example):
                 for path in self.folder.iterdir():
                     path.unlink()
@@ -44,6 +44,8 @@ class AskTest(ProgramTest):
                 rng = random.Random(1)
                 self.write_npy("others.npy", [rng.gauss(0, 1) for _ in range(200 * DEPTH)], [200, DEPTH], "<f8")
                 self.write_npy("mask.npy", [0] * 6 + [1, 1], [1, DEPTH], "|u1")
+                if "--detector" in example:
+                    self.expect(0, "memory", "ood", "fit", "memory.safetensors", "-o", "detector.json")
                 self.write("gaps.csv", "a,b,c,d,e,f,g,h\n1,,0.5,nan,1,1,-1,0\n")
                 self.expect(0, *example)
 
@@ -87,6 +89,9 @@ class Search(AskTest):
         self.assertEqual([float(row["weight"]) for row in table], [hit["weight"] for hit in hits])
         self.assertEqual([(row["cue"], row["rank"]) for row in table][:4],
                          [("0", "1"), ("0", "2"), ("0", "3"), ("1", "1")])
+        self.ask("search", *options, "-o", "h.tsv")
+        self.assertEqual([line.split("\t")[2] for line in (self.folder / "h.tsv").read_text().splitlines()[1:4]],
+                         [hit["id"] for hit in hits[:3]])
         self.ask("search", *options, "-o", "h.npy")
         self.assertEqual(read_npy(self.folder / "h.npy"), ((3, 3), [hit["index"] for hit in hits]))
 
@@ -248,6 +253,19 @@ class Calibrate(AskTest):
 
 
 class Ood(AskTest):
+    def score(self, *options, status=0, **more):
+        return self.expect(status, "memory", "ood", "score", "m.safetensors", *options, **more)
+
+    def fit(self, *options, status=0, **more):
+        return self.expect(status, "memory", "ood", "fit", "m.safetensors", *options, **more)
+
+    def scores(self, patterns, state, beta, neighbours):
+        """energy, weighted, nearest: the formulas, in double."""
+        squares = sorted(self.square(x, state) for x in patterns)
+        terms = [math.exp(-beta / 2 * (q - squares[0])) for q in squares]
+        return (squares[0] / 2 - math.log(sum(terms) / len(patterns)) / beta,
+                sum(t * q for t, q in zip(terms, squares)) / sum(terms) / 2, math.sqrt(squares[neighbours - 1]))
+
     def square(self, a, b):
         return sum((x - y) ** 2 for x, y in zip(a, b))
 
@@ -259,20 +277,84 @@ class Ood(AskTest):
 
     def test_scores_are_their_formulas(self):
         beta = 0.7
-        self.ask("ood", "--cue", "c.npy", "--outside", "o.npy", "--beta", beta, "--neighbours", 3, "-o", "s.csv")
+        self.score("--cue", "c.npy", "--outside", "o.npy", "--beta", beta, "--neighbours", 3, "-o", "s.csv")
         with open(self.folder / "s.csv", newline="") as file:
             table = list(csv.DictReader(file))
         self.assertEqual([(row["outside"], row["row"]) for row in table],
                          [("0", str(i)) for i in range(3)] + [("1", str(i)) for i in range(40)])
         for row, cue in zip(table, self.cues + self.others):
-            squares = sorted(self.square(x, cue) for x in self.patterns)
-            terms = [math.exp(-beta / 2 * (q - squares[0])) for q in squares]
-            energy = squares[0] / 2 - math.log(sum(terms) / 30) / beta
-            weighted = sum(t * q for t, q in zip(terms, squares)) / sum(terms) / 2
+            energy, weighted, nearest = self.scores(self.patterns, cue, beta, 3)
             # f32 scores of up to a few hundred
             self.assertAlmostEqual(float(row["energy"]), energy, delta=1e-3)
             self.assertAlmostEqual(float(row["weighted"]), weighted, delta=1e-3)
-            self.assertAlmostEqual(float(row["nearest"]), math.sqrt(squares[2]), delta=1e-5)
+            self.assertAlmostEqual(float(row["nearest"]), nearest, delta=1e-5)
+
+    def test_a_detector_holds_the_quantiles_of_held_out_patterns(self):
+        self.fit("--beta", 0.7, "--neighbours", 3, "-o", "d.json",
+                 output=r"beta +0.7 \(given\)\ninside +30 held-out patterns; 95 % of them have energy <= ")
+        detector = json.loads((self.folder / "d.json").read_text())
+        self.assertEqual([detector[key] for key in ("format", "version", "num_patterns", "depth", "beta", "beta_source",
+                                                    "neighbours", "seed", "num_inside")],
+                         ["hopfield.detector", 1, 30, DEPTH, 0.7, "given", 3, 0, 30])
+        held_out = [self.scores(self.patterns[:i] + self.patterns[i + 1:], x, 0.7, 3) for i, x in enumerate(self.patterns)]
+        for which, name in enumerate(("energy", "weighted", "nearest")):
+            scores = sorted(one[which] for one in held_out)
+            quantiles = detector["quantiles"][name]
+            self.assertEqual(len(quantiles), 101)
+            for percent, quantile in enumerate(quantiles):
+                # f32 scores of up to a few hundred
+                self.assertAlmostEqual(quantile, scores[max(1, -(-percent * 30 // 100)) - 1], delta=1e-3)
+            self.assertEqual(detector["thresholds"][name], quantiles[95])
+
+    def test_a_detector_scores_as_fitting_on_the_way_does(self):
+        options = ["--cue", "c.npy", "--outside", "o.npy"]
+        self.fit("--neighbours", 3, "--seed", 4, "-o", "d.json")
+        self.score(*options, "--detector", "d.json", "-o", "a.csv", "--json=a.json",
+                   output=r"beta .* \(detector\).*threshold +cues beyond +outside beyond.*AUROC")
+        self.score(*options, "--neighbours", 3, "--seed", 4, "-o", "b.csv", "--json=b.json")
+        self.assertEqual((self.folder / "a.csv").read_text(), (self.folder / "b.csv").read_text())
+        a, b = (json.loads((self.folder / name).read_text()) for name in ("a.json", "b.json"))
+        self.assertEqual((a.pop("detector"), b.pop("detector")), ("d.json", None))
+        self.assertEqual((a.pop("beta_source"), b.pop("beta_source")), ("detector", "likelihood"))
+        self.assertEqual(a, b)
+
+    def test_shares_and_thresholds_come_from_states_known_to_lie_inside(self):
+        rng = random.Random(6)
+        inside = [[v + rng.gauss(0, 0.5) for v in self.patterns[i % 30]] for i in range(90)]
+        self.write_npy("inside.npy", sum(inside, []), [90, DEPTH], "<f8")
+        self.fit("--beta", 1, "--neighbours", 1, "--inside", "inside.npy", "-o", "d.json", output="inside +90 states;")
+        answer = json.loads(self.score("--cue", "inside.npy", "--outside", "o.npy", "--detector", "d.json", "-o", "s.csv",
+                                       "--json").stdout)
+        self.assertEqual(answer["beyond"], {"energy": 4, "weighted": 4, "nearest": 4})  # 86 of 90 are 95 %
+        with open(self.folder / "s.csv", newline="") as file:
+            table = list(csv.DictReader(file))
+        for name in ("energy", "weighted", "nearest"):
+            scores = [float(row[name]) for row in table[:90]]
+            self.assertEqual(answer["outside_beyond"][name],
+                             sum(float(row[name]) > answer["thresholds"][name] for row in table[90:]))
+            for row in table:
+                further = sum(score > float(row[name]) for score in scores) / 90
+                # quantiles stand 1 % apart, the scores 1/90
+                self.assertAlmostEqual(float(row[name + "_share"]), further, delta=1 / 90 + 0.01)
+
+    def test_a_detector_fits_its_own_memory_only(self):
+        self.fit("--beta", 1, "-o", "d.json")
+        self.fit("--beta", 1, "-o", "d.json", status=1, error="give --force")
+        self.score("--cue", "c.npy", "--detector", "d.json", "--beta", 2, status=2, error="--detector excludes --beta")
+        for text, error in (("{}", "'e.json': expected a file that memory ood fit wrote"),
+                            (json.dumps(dict(json.loads((self.folder / "d.json").read_text()), quantiles={})),
+                             "'e.json': expected 101 ascending quantiles of 'energy', got others")):
+            self.write("e.json", text)
+            self.score("--cue", "c.npy", "--detector", "e.json", status=3, error=error)
+        self.write_npy("p.npy", sum(self.patterns[:9], []), [9, DEPTH], "<f8")
+        self.expect(0, "memory", "create", "p.npy", "-o", "m.safetensors", "--force")
+        self.score("--cue", "c.npy", "--detector", "d.json", status=3,
+                   error=r"with 9 patterns of depth 8, got one for 30 of depth 8; run memory ood fit again")
+
+    def test_one_pattern_has_no_others(self):
+        self.write_npy("p.npy", self.patterns[0], [1, DEPTH], "<f8")
+        self.expect(0, "memory", "create", "p.npy", "-o", "m.safetensors", "--force")
+        self.fit("--beta", 1, "-o", "d.json", status=2, error="expected at least two patterns, got 1")
 
     def test_auroc_and_fpr95_are_counted(self):
         rng = random.Random(9)
@@ -280,7 +362,7 @@ class Ood(AskTest):
         others = [[rng.gauss(0, 2) for _ in range(DEPTH)] for _ in range(50)]
         self.write_npy("c.npy", sum(cues, []), [60, DEPTH], "<f8")
         self.write_npy("o.npy", sum(others, []), [50, DEPTH], "<f8")
-        result = self.ask("ood", "--cue", "c.npy", "--outside", "o.npy", "-o", "s.csv", "--json=o.json",
+        result = self.score("--cue", "c.npy", "--outside", "o.npy", "-o", "s.csv", "--json=o.json",
                           output=r"beta .*\(likelihood\).*60 inside, 50 outside.*AUROC")
         self.assertIn("energy", result.stdout)
         answer = json.loads((self.folder / "o.json").read_text())
@@ -300,18 +382,19 @@ class Ood(AskTest):
             self.assertGreaterEqual(rate["fpr95_high"], rate["fpr95"])
 
     def test_without_labels_there_are_scores_only(self):
-        answer = json.loads(self.ask("ood", "--cue", "c.npy", "--beta", 1, "--json").stdout)
+        answer = json.loads(self.score("--cue", "c.npy", "--beta", 1, "--json").stdout)
         self.assertNotIn("rates", answer)
         self.assertEqual((answer["num_cues"], answer["num_outside"], answer["beta_source"]), (3, 0, "given"))
 
     def test_bad_input_is_named(self):
         self.write_npy("deep.npy", [1.0] * 9, [1, 9])
-        self.ask("ood", "--cue", "c.npy", "--outside", "deep.npy", status=3, error="'deep.npy': expected cues of depth 8")
+        self.score("--cue", "c.npy", "--outside", "deep.npy", status=3, error="'deep.npy': expected cues of depth 8")
         self.write_npy("none.npy", [], [0, DEPTH])
-        self.ask("ood", "--cue", "c.npy", "--outside", "none.npy", status=2, error="expected both classes")
+        self.score("--cue", "c.npy", "--outside", "none.npy", status=2, error="expected both classes")
 
     def test_examples(self):
-        self.run_examples("ood")
+        self.run_examples("ood", "fit")
+        self.run_examples("ood", "score")
 
 
 class Dedup(AskTest):
@@ -398,6 +481,45 @@ class Advise(AskTest):
         self.assertEqual([s["separation"] for s in answer["separations"]], [-2, 0, 6.25, 0])
         self.ask("advise", output=r"shadowed +3 of 4 compared.*small +-2 +large")
 
+    def test_a_list_tells_about_each_pattern(self):
+        patterns = self.patterns + [self.patterns[5], [0.5 * v for v in self.patterns[3]]]
+        self.write_npy("p.npy", sum(patterns, []), [32, DEPTH], "<f8")
+        self.write("ids.txt", "\n".join(self.ids + ["again", "half"]) + "\n")
+        self.expect(0, "memory", "create", "p.npy", "--ids", "ids.txt", "-o", "m.safetensors", "--force")
+        self.ask("advise", "--patterns", "list.csv")
+        with open(self.folder / "list.csv", newline="") as file:
+            table = list(csv.DictReader(file))
+        ids = self.ids + ["again", "half"]
+        self.assertEqual([row["id"] for row in table], ids)
+        norm_max = max(math.sqrt(dot(x, x)) for x in patterns)
+        for i, (row, x) in enumerate(zip(table, patterns)):
+            similarity, rival = max((dot(x, y), -j) for j, y in enumerate(patterns) if j != i)
+            separation = dot(x, x) - similarity
+            # the patterns were rounded to f32
+            self.assertAlmostEqual(float(row["norm"]), math.sqrt(dot(x, x)), delta=1e-5)
+            self.assertAlmostEqual(float(row["similarity"]), similarity, delta=1e-5)
+            self.assertAlmostEqual(float(row["separation"]), separation, delta=1e-5)
+            self.assertEqual(row["nearest"], ids[-rival])
+            shadowed = float(row["separation"]) <= 0
+            self.assertEqual(row["shadowed_by"], row["nearest"] if shadowed else "")
+            if shadowed:
+                self.assertEqual(row["beta_theorem"], "")
+                continue
+            beta = float(row["beta_theorem"])
+            needed = 2 / (beta * 32) + math.log(2 * 31 * 32 * beta * norm_max ** 2) / beta
+            self.assertLessEqual(needed, separation * (1 + 1e-5))
+        self.assertEqual({row["id"]: row["duplicate_of"] for row in table if row["duplicate_of"]}, {"again": "p5"})
+        named = {row["id"]: row["shadowed_by"] for row in table}
+        self.assertEqual((named["again"], named["p5"]), ("p5", "again"))
+        self.assertNotEqual(named["half"], "")
+        self.ask("advise", "--patterns", "-", status=2, error="--patterns. expected a file, got -")
+
+    def test_a_list_of_one_pattern_has_no_nearest(self):
+        self.write_npy("p.npy", [3.0, 4.0], [1, 2])
+        self.expect(0, "memory", "create", "p.npy", "-o", "m.safetensors", "--force")
+        self.ask("advise", "--patterns", "list.csv")
+        self.assertEqual((self.folder / "list.csv").read_text().splitlines()[1], "0,5,,,,0,,")
+
     def test_curves_go_to_csv_and_a_page(self):
         self.ask("advise", "--expect", "noisy", "--error", 0.2, "--csv", "c.csv", "--report", "r.html", "--svg", "p.svg",
                  "--json=a.json", output=r"beta, measured +\S+ \(measured.*noise \(length, in spreads\)")
@@ -434,6 +556,21 @@ class Sources(AskTest):
         self.write("c.csv", text)
         with open(self.folder / "c.csv") as file:
             self.assertEqual(self.ask("search", "--cue", "-", "--beta", 1, "-o", "-", stdin=file).stdout, wanted)
+            file.seek(0)
+            self.expect(0, "memory", "create", "-", "-o", "in.safetensors", output="3 patterns of depth 8", stdin=file)
+            file.seek(0)
+            self.expect(0, "memory", "add", "in.safetensors", "-", output="added 3 patterns, ids 3 to 5", stdin=file)
+        twice = self.expect(0, "memory", "search", "in.safetensors", "--cue", "c.npy", "--beta", 1, "--similarity",
+                            "distance", "--top", 2, "-o", "-").stdout.splitlines()
+        self.assertEqual([[hit["id"] for hit in json.loads(line)["hits"]] for line in twice],
+                         [["0", "3"], ["1", "4"], ["2", "5"]])
+        self.write("named.csv", "name,a,b\nfirst,1,2\nsecond,3,4\n")
+        with open(self.folder / "named.csv") as file:
+            self.expect(0, "memory", "create", "-", "--id-column", "name", "-o", "named.safetensors", stdin=file)
+        self.expect(0, "memory", "forget", "named.safetensors", "--id", "second", output="forgot 1 pattern")
+        self.write("bad.csv", "a,b\n1,2\n3,x\n")
+        with open(self.folder / "bad.csv") as file:
+            self.expect(3, "memory", "create", "-", "-o", "bad.safetensors", error="line 3, column 'b'", stdin=file)
         self.expect(0, "memory", "create", "c.fvecs", "-o", "f.safetensors", output="3 patterns of depth 8")
         self.write("cut.fvecs", data[:-1])
         self.ask("search", "--cue", "cut.fvecs", status=3, error="'cut.fvecs': expected vectors of depth 8, 36 bytes")

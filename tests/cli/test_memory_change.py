@@ -147,6 +147,9 @@ class Change(ChangeTest):
                         self.expect(0, "memory", "create", "patterns.npy", "-o", name)
                     self.expect(0, "memory", "create", "patterns.npy", "--values", "patterns.npy", "--metadata",
                                 "about.jsonl", "-o", "rich.safetensors")
+                    for name in ("a.partial", "b.partial"):
+                        self.expect(0, "memory", "recall", "memory.safetensors", "--cue", "patterns.npy", "--beta", 1,
+                                    "--updates", 1, "--partial", name)
                     self.expect(0, *example)
 
 

@@ -49,12 +49,68 @@ TEST(DistanceScores, EqualTheirFormulas) {
   }
 }
 
+TEST(HeldOutScores, AreTheScoresInAMemoryWithoutThePattern) {
+  constexpr std::size_t kDepth = 5, kPatterns = 40;
+  Numbers numbers(42);
+  const std::vector<float> x = numbers.vector<float>(kPatterns * kDepth);
+  HeldOutOptions options;
+  options.num_sampled = kPatterns;
+  for (const std::int64_t neighbours : {std::int64_t{3}, std::int64_t{100}}) {
+    const DistanceScores got =
+        held_out_scores(pattern_view(x.data(), kPatterns, kDepth), 2, neighbours, options);
+    ASSERT_EQ(got.energy.size(), kPatterns);
+    for (std::size_t i = 0; i < kPatterns; ++i) {
+      std::vector<float> others = x;
+      const auto row = others.begin() + static_cast<std::ptrdiff_t>(i * kDepth);
+      others.erase(row, row + kDepth);
+      const DistanceScores wanted =
+          distance_scores(pattern_view(others.data(), kPatterns - 1, kDepth),
+                          pattern_view(x.data() + i * kDepth, 1, kDepth), 2, neighbours);
+      // Scores up to 50 in f32, some ten roundings of 4e-6; the distances are in double.
+      EXPECT_NEAR(got.energy[i], wanted.energy[0], 1e-4);
+      EXPECT_NEAR(got.weighted[i], wanted.weighted[0], 1e-4);
+      EXPECT_NEAR(got.nearest[i], wanted.nearest[0], 1e-12);
+    }
+  }
+}
+
+TEST(HeldOutScores, RefuseWhatHasNoOthers) {
+  const std::vector<float> x = {1, 2};
+  EXPECT_THROW(held_out_scores(pattern_view(x.data(), 1, 2), 1, 1), Error);
+  EXPECT_THROW(held_out_scores(pattern_view(x.data(), 2, 1), 0, 1), Error);
+  EXPECT_THROW(held_out_scores(pattern_view(x.data(), 2, 1), 1, 0), Error);
+}
+
+TEST(ScoreQuantiles, AreOrderStatistics) {
+  std::vector<double> scores;
+  for (int i = 200; i >= 1; --i) scores.push_back(i);
+  const ScoreQuantiles quantiles = score_quantiles(scores);
+  ASSERT_EQ(quantiles.at_percent.size(), 101u);
+  EXPECT_EQ(quantiles.at_percent[0], 1);
+  EXPECT_EQ(quantiles.at_percent[1], 2);
+  EXPECT_EQ(quantiles.at_percent[100], 200);
+  EXPECT_EQ(quantiles.threshold(), 190);
+  EXPECT_EQ(quantiles.share_further(0), 1);
+  EXPECT_EQ(quantiles.share_further(200), 0);
+  EXPECT_EQ(quantiles.share_further(1e9), 0);
+  for (int i = 2; i < 200; ++i) {
+    // Exact at the quantiles, linear between them: off by at most the rounding of a quotient.
+    EXPECT_NEAR(quantiles.share_further(i), (200 - i) / 200.0, 1e-12);
+  }
+  const ScoreQuantiles one = score_quantiles({3});
+  EXPECT_EQ(one.threshold(), 3);
+  EXPECT_EQ(one.share_further(2), 1);
+  EXPECT_EQ(one.share_further(3), 0);
+  EXPECT_THROW(score_quantiles({}), Error);
+  EXPECT_THROW(score_quantiles({1, std::nan("")}), Error);
+}
+
 /// At the optimum the derivative of the likelihood vanishes: better than betas around it.
 TEST(LikelyBeta, MakesHeldOutPatternsMostLikely) {
   constexpr std::size_t kDepth = 3, kPatterns = 80;
   Numbers numbers(43);
   const std::vector<float> x = numbers.vector<float>(kPatterns * kDepth);
-  LikelyBetaOptions options;
+  HeldOutOptions options;
   options.num_sampled = kPatterns;
   const double beta = likely_beta(pattern_view(x.data(), kPatterns, kDepth), options);
   const auto log_likelihood = [&](double b) {
