@@ -99,6 +99,7 @@ Estimate one_model(const Bags& bags, const FitSplit& split, const ModelOptions& 
                                                : network(bags, split, model, train);
 }
 
+/// Mapped values need no memory of their own.
 std::int64_t bytes_of(const Bags& bags) {
   return f32_bytes(static_cast<std::int64_t>(bags.values.size()));
 }

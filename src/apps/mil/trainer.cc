@@ -54,7 +54,7 @@ void copy_parameters(const BagNet& from, BagNet& to) {
 CodedBags code_bags(const Bags& bags, const InputCoder& coder) {
   CodedBags out;
   out.values = at::empty({bags.num_instances(), coder.num_coded()}, at::kFloat);
-  coder.apply(bags.values,
+  coder.apply(bags.all_values(),
               {out.values.mutable_data_ptr<float>(), static_cast<std::size_t>(out.values.numel())});
   out.offsets = bags.offsets;
   out.scheme = bags.scheme;
