@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "apps/mil/net.h"
+#include "apps/mil/optimizer.h"
 #include "benchmarks/rivals/cases.h"
 #include "hopfield/apps/mil/options.h"
 
@@ -53,12 +54,10 @@ StepData make_data(const std::vector<std::int64_t>& sizes) {
 }
 
 /// A training step with the defaults of `hopfield mil`, dropout left out; gives the scores before
-/// it.
-Contender step(const std::string& name, const std::vector<at::Tensor>& parameters,
+/// it. `optimizer` updates the parameters that `forward` reads.
+template <class Optimizer>
+Contender step(const std::string& name, std::shared_ptr<Optimizer> optimizer,
                const at::Tensor& labels, std::function<at::Tensor()> forward) {
-  const mil::TrainOptions train;
-  const auto optimizer = std::make_shared<torch::optim::AdamW>(
-      parameters, torch::optim::AdamWOptions(train.learning_rate).weight_decay(train.weight_decay));
   const auto call = [=] {
     const at::Tensor scores = forward();
     const at::Tensor loss = at::binary_cross_entropy_with_logits(scores.squeeze(1), labels);
@@ -100,9 +99,7 @@ std::vector<Contender> open_step(const std::vector<std::int64_t>& sizes) {
   const mil::ModelOptions model;  // the program's defaults
   mil::BagNet net(model, kCoded);
   net->initialise(/*seed=*/1);
-  std::vector<Contender> all;
-  all.push_back(step("hopfield", net->parameters(), data.labels,
-                     [=]() mutable { return net->forward(data.ragged); }));
+  const mil::TrainOptions train;
   const auto order = {"embedding0.weight",
                       "embedding0.bias",
                       "pooling.pooling_weights",
@@ -115,14 +112,21 @@ std::vector<Contender> open_step(const std::vector<std::int64_t>& sizes) {
   const at::Tensor beta = at::tensor(model.beta)
                               .to(at::kFloat)
                               .view({1, static_cast<std::int64_t>(model.beta.size()), 1, 1});
+  std::vector<Contender> all;
   for (const bool fused : {false, true}) {
     std::vector<at::Tensor> weights;
     for (const char* key : order) {
       weights.push_back(net->named_parameters()[key].detach().clone().requires_grad_());
     }
-    all.push_back(step(fused ? "padded-sdpa" : "padded-plain", weights, data.labels,
+    const auto optimizer = std::make_shared<torch::optim::AdamW>(
+        weights, torch::optim::AdamWOptions(train.learning_rate).weight_decay(train.weight_decay));
+    all.push_back(step(fused ? "padded-sdpa" : "padded-plain", optimizer, data.labels,
                        [=] { return padded_scores(model, weights, data, beta, fused); }));
   }
+  const auto optimizer =
+      std::make_shared<mil::FlatAdamW>(*net, train.learning_rate, train.weight_decay);
+  all.push_back(step("hopfield", optimizer, data.labels,
+                     [=]() mutable { return net->forward(data.ragged); }));
   return all;
 }
 

@@ -219,6 +219,12 @@ std::string label_text(const LabelScheme& scheme) {
   return std::to_string(scheme.num_classes()) + " classes: " + names;
 }
 
+std::span<const float> Bags::all_values() const {
+  if (mapped == nullptr) return values;
+  return {reinterpret_cast<const float*>(mapped->data().data()),
+          static_cast<std::size_t>(mapped->num_elements())};
+}
+
 std::string Bags::label_text(std::int64_t bag) const {
   const auto b = static_cast<std::size_t>(bag);
   if (!numbers.empty()) return exact(numbers[b]);
@@ -298,6 +304,13 @@ NamedArray<T> read_npy_array(const std::string& path) {
   return {path, file.shape(), file.read<T>()};
 }
 
+/// Whether the numbers of a file are floats as they lie there.
+bool can_be_mapped(const store::NpyFile& file) {
+  const auto address = reinterpret_cast<std::uintptr_t>(file.data().data());
+  return file.type() == store::TensorType::kF32 && !file.fortran_order() &&
+         address % alignof(float) == 0;
+}
+
 void check_offsets(const NamedArray<std::int64_t>& offsets, std::int64_t num_instances) {
   if (offsets.shape.size() != 1 || offsets.shape[0] < 2) {
     fail(ErrorCode::kCorruptData, kReadBags,
@@ -339,7 +352,8 @@ LabelCells label_cells(const NamedArray<double>& array, std::size_t num_bags) {
 }  // namespace
 
 Bags bags_of_arrays(NamedArray<float> values, NamedArray<std::int64_t> offsets,
-                    const std::optional<NamedArray<double>>& labels, const LabelOptions& options) {
+                    const std::optional<NamedArray<double>>& labels, const LabelOptions& options,
+                    std::shared_ptr<const store::NpyFile> mapped) {
   if (values.shape.size() != 2 || values.shape[0] < 1 || values.shape[1] < 1) {
     fail(ErrorCode::kCorruptData, kReadBags,
          "expected values of shape [instances, features] in " + values.name + ", got " +
@@ -349,13 +363,14 @@ Bags bags_of_arrays(NamedArray<float> values, NamedArray<std::int64_t> offsets,
   bags.origin = values.name;
   bags.num_features = values.shape[1];
   bags.values = std::move(values.data);
-  for (std::size_t i = 0; i < bags.values.size(); ++i) {
-    if (!std::isfinite(bags.values[i])) {
-      const auto d = static_cast<std::size_t>(bags.num_features);
-      fail(ErrorCode::kCorruptData, kReadBags,
-           "expected finite numbers in " + values.name + ", got " + std::to_string(bags.values[i]) +
-               " in row " + std::to_string(i / d + 1) + ", column " + std::to_string(i % d + 1));
-    }
+  bags.mapped = std::move(mapped);
+  const std::span<const float> all = bags.all_values();
+  const auto bad = std::find_if(all.begin(), all.end(), [](float x) { return !std::isfinite(x); });
+  if (bad != all.end()) {
+    const std::int64_t i = bad - all.begin(), d = bags.num_features;
+    fail(ErrorCode::kCorruptData, kReadBags,
+         "expected finite numbers in " + values.name + ", got " + std::to_string(*bad) +
+             " in row " + std::to_string(i / d + 1) + ", column " + std::to_string(i % d + 1));
   }
   check_offsets(offsets, values.shape[0]);
   bags.offsets = std::move(offsets.data);
@@ -391,8 +406,15 @@ Bags read_npy_bags(const std::string& values_path, const std::string& offsets_pa
                    const std::string& labels_path, const LabelOptions& labels) {
   std::optional<NamedArray<double>> label_array;
   if (!labels_path.empty()) label_array = read_npy_array<double>(labels_path);
-  return bags_of_arrays(read_npy_array<float>(values_path),
-                        read_npy_array<std::int64_t>(offsets_path), label_array, labels);
+  NamedArray<std::int64_t> offsets = read_npy_array<std::int64_t>(offsets_path);
+  auto file = std::make_shared<const store::NpyFile>(values_path);
+  NamedArray<float> values{values_path, file->shape(), {}};
+  if (!can_be_mapped(*file)) {
+    values.data = file->read<float>();
+    file = nullptr;
+  }
+  return bags_of_arrays(std::move(values), std::move(offsets), label_array, labels,
+                        std::move(file));
 }
 
 void read_npy_coordinates(const std::string& path, Bags& bags) {
@@ -408,6 +430,7 @@ Bags select_bags(const Bags& bags, std::span<const std::int64_t> which) {
   out.origin = bags.origin;
   out.offsets.push_back(0);
   const auto d = static_cast<std::ptrdiff_t>(bags.num_features);
+  const std::span<const float> all = bags.all_values();
   for (const std::int64_t bag : which) {
     require(bag >= 0 && bag < bags.num_bags(), "select bags",
             "expected a bag from 0 to " + std::to_string(bags.num_bags() - 1) + ", got " +
@@ -415,8 +438,7 @@ Bags select_bags(const Bags& bags, std::span<const std::int64_t> which) {
     const auto b = static_cast<std::size_t>(bag);
     const auto begin = static_cast<std::ptrdiff_t>(bags.offsets[b]);
     const auto end = static_cast<std::ptrdiff_t>(bags.offsets[b + 1]);
-    out.values.insert(out.values.end(), bags.values.begin() + begin * d,
-                      bags.values.begin() + end * d);
+    out.values.insert(out.values.end(), all.begin() + begin * d, all.begin() + end * d);
     out.instance_ids.insert(out.instance_ids.end(), bags.instance_ids.begin() + begin,
                             bags.instance_ids.begin() + end);
     if (!bags.coordinates.empty()) {
@@ -443,11 +465,14 @@ void check_bags(const Bags& bags) {
         bags.offsets[b + 1] > bags.offsets[b], "bags",
         "expected at least one instance in every bag, got none in bag '" + bags.bag_ids[b] + "'");
   }
-  require(bags.values.size() == static_cast<std::size_t>(bags.num_instances()) *
-                                    static_cast<std::size_t>(bags.num_features),
+  require(bags.mapped == nullptr || bags.values.empty(), "bags",
+          "expected values in memory or in a mapped file, got both");
+  const std::span<const float> all = bags.all_values();
+  require(all.size() == static_cast<std::size_t>(bags.num_instances()) *
+                            static_cast<std::size_t>(bags.num_features),
           "bags",
           "expected values [" + std::to_string(bags.num_instances()) + ", " +
-              std::to_string(bags.num_features) + "], got " + std::to_string(bags.values.size()) +
+              std::to_string(bags.num_features) + "], got " + std::to_string(all.size()) +
               " numbers");
   for (const std::size_t count : {bags.labels.size(), bags.numbers.size()}) {
     require(count == 0 || count == num_bags, "bags",
@@ -457,8 +482,7 @@ void check_bags(const Bags& bags) {
               bags.coordinates.size() == 2 * static_cast<std::size_t>(bags.num_instances()),
           "bags",
           "expected two coordinates an instance, got " + std::to_string(bags.coordinates.size()));
-  require(std::all_of(bags.values.begin(), bags.values.end(),
-                      [](float value) { return std::isfinite(value); }),
+  require(std::all_of(all.begin(), all.end(), [](float value) { return std::isfinite(value); }),
           "bags", "expected finite values, got NaN or infinity");
 }
 

@@ -12,6 +12,7 @@ namespace hopfield::mil {
 namespace {
 
 constexpr std::size_t kMaxKnots = 1024;
+constexpr std::int64_t kGathered = 64;  // columns a pass over the values
 constexpr float kClip = 3.0f;
 const float kRankScale = std::sqrt(12.0f);  // standard deviation 1 for uniform ranks
 constexpr float kThermometerScale = 2.5f;
@@ -20,14 +21,18 @@ bool uses_ranks(InputCode code) {
   return code == InputCode::kRank || code == InputCode::kThermometer;
 }
 
-/// Values of one column over the instances of some bags.
-std::vector<float> gather_column(const Bags& bags, std::span<const std::int64_t> which,
-                                 std::int64_t column) {
-  std::vector<float> out;
+/// Values of the columns [first, first + count) over the instances of some bags, column after
+/// column.
+std::vector<std::vector<float>> gather_columns(const Bags& bags,
+                                               std::span<const std::int64_t> which,
+                                               std::int64_t first, std::int64_t count) {
+  const std::span<const float> all = bags.all_values();
+  std::vector<std::vector<float>> out(static_cast<std::size_t>(count));
   for (const std::int64_t bag : which) {
     const auto b = static_cast<std::size_t>(bag);
     for (std::int64_t i = bags.offsets[b]; i < bags.offsets[b + 1]; ++i) {
-      out.push_back(bags.values[static_cast<std::size_t>(i * bags.num_features + column)]);
+      const auto row = static_cast<std::size_t>(i * bags.num_features + first);
+      for (std::size_t c = 0; c < out.size(); ++c) out[c].push_back(all[row + c]);
     }
   }
   return out;
@@ -65,9 +70,13 @@ InputCoder InputCoder::fit(const Bags& bags, std::span<const std::int64_t> train
   coder.levels_ = code == InputCode::kThermometer ? levels : 1;
   coder.num_features_ = bags.num_features;
   if (uses_ranks(code)) coder.knot_offsets_.push_back(0);
-  std::vector<float> raw;
+  std::vector<std::vector<float>> gathered;
   for (std::int64_t c = 0; c < bags.num_features; ++c) {
-    std::vector<float> column = gather_column(bags, training_bags, c);
+    const std::int64_t within = c % kGathered;
+    if (within == 0) {
+      gathered = gather_columns(bags, training_bags, c, std::min(kGathered, bags.num_features - c));
+    }
+    std::vector<float>& column = gathered[static_cast<std::size_t>(within)];
     const auto [low, high] = std::minmax_element(column.begin(), column.end());
     if (code != InputCode::kNone && *low == *high) continue;
     coder.kept_.push_back(c);
@@ -101,7 +110,7 @@ InputCoder InputCoder::fit(const Bags& bags, std::span<const std::int64_t> train
       const auto end = bags.offsets[static_cast<std::size_t>(bag) + 1];
       rows += static_cast<double>(end - first);
       for (std::int64_t row = first; row < end; ++row) {
-        coder.apply(std::span(bags.values).subspan(static_cast<std::size_t>(row) * d, d), coded);
+        coder.apply(bags.all_values().subspan(static_cast<std::size_t>(row) * d, d), coded);
         for (std::size_t i = 0; i < coded.size(); ++i) sums[i] += coded[i];
       }
     }

@@ -61,7 +61,7 @@ Estimate stored_bags(const Bags& bags, const FitSplit& split) {
 
 /// Numbers that a step holds for one row: its code and the layers' outputs with their gradients.
 std::int64_t numbers_of_a_row(const ModelOptions& model, std::int64_t num_coded) {
-  std::int64_t layers = 2 * model.num_heads * model.head_size;
+  std::int64_t layers = folds_projections(model) ? 0 : 2 * model.num_heads * model.head_size;
   for (const std::int64_t width : model.embedding) layers += 2 * width;
   return num_coded + 2 * layers;
 }
@@ -99,6 +99,7 @@ Estimate one_model(const Bags& bags, const FitSplit& split, const ModelOptions& 
                                                : network(bags, split, model, train);
 }
 
+/// Mapped values need no memory of their own.
 std::int64_t bytes_of(const Bags& bags) {
   return f32_bytes(static_cast<std::int64_t>(bags.values.size()));
 }

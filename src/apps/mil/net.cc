@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "apps/mil/random.h"
 #include "hopfield/base/error.h"
+#include "hopfield/torch/ops/retrieve.h"
 
 namespace hopfield::mil {
 namespace {
@@ -41,6 +43,10 @@ bool is_linear(Pooling pooling) {
   return pooling == Pooling::kMeanMax || pooling == Pooling::kMean || pooling == Pooling::kMax;
 }
 
+bool folds_projections(const ModelOptions& options) {
+  return options.pooling == Pooling::kHopfield && options.quantity <= options.head_size;
+}
+
 BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size,
                        std::int64_t num_outputs)
     : options_(options) {
@@ -66,6 +72,7 @@ BagNetImpl::BagNetImpl(const ModelOptions& options, std::int64_t input_size,
                          .disable_out_projection(true)
                          .quantity(options.quantity);
       hopfield_ = register_module("pooling", nn::HopfieldPooling(pooling));
+      beta_ = at::tensor(options.beta, at::kFloat).view({-1, 1, 1});
       width = options.quantity * options.num_heads * options.head_size;
       break;
     }
@@ -130,11 +137,40 @@ at::Tensor BagNetImpl::attention(const BagBatch& batch) {
   return weights / bag_sum(weights, batch).index_select(0, batch.bag_of);
 }
 
+/// What hopfield_->forward_ragged gives, [B, quantity * heads * head_size], with another order of
+/// sums. The states r are learned, so the keys' projection can meet them instead of the instances:
+/// <r, W_k x + b_k> = <W_k^T r, x> + <r, b_k>, of which the last is the same for all instances of a
+/// bag and drops out of the association p. And sum p (W_v x + b_v) = W_v (sum p x) + b_v. So what
+/// is stored are the embedded instances themselves, and no instance is projected.
+at::Tensor BagNetImpl::hopfield_pooled(const BagBatch& embedded) {
+  const std::int64_t heads = options_.num_heads, depth = options_.head_size;
+  const std::int64_t quantity = options_.quantity, width = embedded.values.size(1);
+  const nn::HopfieldCore& core = hopfield_->hopfield->association_core;
+  // The rows of the keys, then those of the values.
+  const auto projections = core->in_proj_weight.view({2, heads, depth, width}).unbind(0);
+  const at::Tensor value_bias = core->in_proj_bias.view({2, heads, 1, depth}).select(0, 1);
+  const at::Tensor scaled = (hopfield_->pooling_weights * beta_).expand({heads, quantity, depth});
+  const at::Tensor states = at::bmm(scaled, projections[0]).view({heads * quantity, 1, width});
+  ops::RetrieveOptions retrieve;
+  retrieve.beta = at::ones({1});
+  retrieve.stored_offsets = embedded.offsets;
+  const at::Tensor pooled = ops::retrieve(states, embedded.values.unsqueeze(1), retrieve)
+                                .state
+                                .view({-1, heads, quantity, width})  // B first
+                                .transpose(0, 1)
+                                .reshape({heads, -1, width});
+  return at::baddbmm(value_bias, pooled, projections[1].transpose(1, 2))
+      .view({heads, -1, quantity, depth})
+      .permute({1, 2, 0, 3})
+      .reshape({-1, quantity * heads * depth});
+}
+
 at::Tensor BagNetImpl::pool(const BagBatch& batch) {
   const at::Tensor& embedded = batch.values;
   switch (options_.pooling) {
     case Pooling::kHopfield:
-      return hopfield_->forward_ragged(embedded, batch.offsets);
+      return folds_projections(options_) ? hopfield_pooled(batch)
+                                         : hopfield_->forward_ragged(embedded, batch.offsets);
     case Pooling::kMeanMax:
       return at::cat({bag_mean(embedded, batch), bag_max(embedded, batch)}, 1);
     case Pooling::kMean:

@@ -29,6 +29,10 @@ struct BagBatch {
 /// no hidden units.
 bool is_linear(Pooling pooling);
 
+/// Whether the projections of HopfieldPooling meet its states and its results instead of each
+/// instance: pays where a head has fewer states than components.
+bool folds_projections(const ModelOptions& options);
+
 /// Coded instances -> embedding -> pooling over each bag -> output head -> one number a bag
 /// and output.
 class BagNetImpl : public torch::nn::Module {
@@ -61,6 +65,7 @@ class BagNetImpl : public torch::nn::Module {
 
  private:
   at::Tensor attention(const BagBatch& embedded);
+  at::Tensor hopfield_pooled(const BagBatch& embedded);
   at::Tensor pool(const BagBatch& embedded);
   at::Tensor head(at::Tensor state, const at::Generator* dropout);
 
@@ -68,6 +73,7 @@ class BagNetImpl : public torch::nn::Module {
   std::int64_t state_size_ = 0;
   std::vector<torch::nn::Linear> embedding_;
   nn::HopfieldPooling hopfield_{nullptr};
+  at::Tensor beta_;  // of hopfield_, [num_heads or 1, 1, 1]
   torch::nn::Linear attention_tanh_{nullptr}, attention_gate_{nullptr}, attention_score_{nullptr};
   torch::nn::Linear hidden_{nullptr}, output_{nullptr};
 };

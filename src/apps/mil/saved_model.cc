@@ -191,7 +191,7 @@ std::vector<std::int64_t> all_bags(std::int64_t count) {
 
 /// CRC-32 of everything that training sees.
 std::string data_checksum(const Bags& bags) {
-  std::uint32_t crc = store::crc32(std::as_bytes(std::span(bags.values)));
+  std::uint32_t crc = store::crc32(std::as_bytes(bags.all_values()));
   crc = store::crc32(std::as_bytes(std::span(bags.offsets)), crc);
   crc = store::crc32(std::as_bytes(std::span(bags.labels)), crc);
   crc = store::crc32(std::as_bytes(std::span(bags.numbers)), crc);

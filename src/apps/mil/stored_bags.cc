@@ -42,7 +42,8 @@ struct CodedRows {
 };
 
 CodedRows code_rows(const Bags& bags, const InputCoder& coder) {
-  return {coder.apply(bags.values), bags.offsets, static_cast<std::size_t>(coder.num_coded())};
+  return {coder.apply(bags.all_values()), bags.offsets,
+          static_cast<std::size_t>(coder.num_coded())};
 }
 
 /// Everything a similarity between two stored bags can weigh: [n, n].

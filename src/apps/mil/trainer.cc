@@ -54,7 +54,7 @@ void copy_parameters(const BagNet& from, BagNet& to) {
 CodedBags code_bags(const Bags& bags, const InputCoder& coder) {
   CodedBags out;
   out.values = at::empty({bags.num_instances(), coder.num_coded()}, at::kFloat);
-  coder.apply(bags.values,
+  coder.apply(bags.all_values(),
               {out.values.mutable_data_ptr<float>(), static_cast<std::size_t>(out.values.numel())});
   out.offsets = bags.offsets;
   out.scheme = bags.scheme;
@@ -106,7 +106,8 @@ Trainer::Trainer(const ModelOptions& model, const TrainOptions& train, std::uint
       bags_(&bags),
       training_bags_(std::move(training_bags)),
       validation_bags_(std::move(validation_bags)),
-      net_(model, bags.values.size(1), bags.scheme.num_outputs()) {
+      net_(model, bags.values.size(1), bags.scheme.num_outputs()),
+      optimizer_(*net_, train.learning_rate, train.weight_decay) {
   require(!training_bags_.empty(), "mil", "expected bags to train on, got none");
   net_->initialise(seed);
   best_ = BagNet(model, bags.values.size(1), bags.scheme.num_outputs());
@@ -123,19 +124,6 @@ Trainer::Trainer(const ModelOptions& model, const TrainOptions& train, std::uint
     if (sd > 0) scale_ = sd;
   }
   class_weights_ = train.class_weights.of(bags.scheme, labels_of(bags, training_bags_));
-  std::vector<at::Tensor> weights, others;
-  for (const at::Tensor& parameter : net_->parameters()) {
-    (parameter.dim() >= 2 ? weights : others).push_back(parameter);
-  }
-  const auto options = [&](double weight_decay) {
-    return std::make_unique<torch::optim::AdamWOptions>(
-        torch::optim::AdamWOptions(train_.learning_rate).weight_decay(weight_decay));
-  };
-  std::vector<torch::optim::OptimizerParamGroup> groups;
-  groups.emplace_back(weights, options(train_.weight_decay));
-  groups.emplace_back(others, options(0.0));
-  optimizer_ = std::make_unique<torch::optim::AdamW>(
-      std::move(groups), torch::optim::AdamWOptions(train_.learning_rate));
 }
 
 bool Trainer::finished() const {
@@ -149,7 +137,7 @@ void Trainer::run_epoch() {
   const at::Generator dropout = at::make_generator<at::CPUGeneratorImpl>(random.bits());
   const double rate =
       train_.learning_rate * std::pow(train_.learning_rate_decay, static_cast<double>(epoch_));
-  for (auto& group : optimizer_->param_groups()) group.options().set_lr(rate);
+  optimizer_.set_learning_rate(rate);
   std::vector<std::int64_t> order = training_bags_;
   random.shuffle(order);
   // Steps of nearly equal size, so that no step rests on a few bags.
@@ -167,9 +155,9 @@ void Trainer::step(std::span<const std::int64_t> which, Random& random,
                    const at::Generator& dropout) {
   const BagBatch batch = make_batch(*bags_, which, train_.bag_dropout, &random);
   const at::Tensor mean_loss = loss(net_->forward(batch, &dropout), which);
-  optimizer_->zero_grad();
+  optimizer_.zero_grad();
   mean_loss.backward();
-  optimizer_->step();
+  optimizer_.step();
 }
 
 at::Tensor Trainer::loss(const at::Tensor& outputs, std::span<const std::int64_t> which) const {
@@ -242,21 +230,9 @@ BagNet Trainer::best_net() const {
   return out;
 }
 
-NamedTensors Trainer::optimizer_tensors() const {
-  NamedTensors out;
-  for (const auto& parameter : net_->named_parameters()) {
-    const auto entry = optimizer_->state().find(parameter.value().unsafeGetTensorImpl());
-    if (entry == optimizer_->state().end()) continue;
-    const auto& state = static_cast<const torch::optim::AdamWParamState&>(*entry->second);
-    out.emplace_back("adam_steps." + parameter.key(), scalar(state.step()));
-    out.emplace_back("adam_mean." + parameter.key(), state.exp_avg());
-    out.emplace_back("adam_square." + parameter.key(), state.exp_avg_sq());
-  }
-  return out;
-}
-
 NamedTensors Trainer::checkpoint() const {
-  NamedTensors out = optimizer_tensors();
+  NamedTensors out;
+  optimizer_.save(out);
   for (const auto& parameter : net_->named_parameters()) {
     out.emplace_back("current." + parameter.key(), parameter.value().detach());
   }
@@ -293,13 +269,8 @@ void Trainer::restore(const NamedTensors& tensors) {
     const std::string& name = parameter.key();
     at::Tensor& value = parameter.value();
     value.copy_(find("current." + name, value.sizes()));
-    if (epoch_ == 0) continue;
-    auto state = std::make_unique<torch::optim::AdamWParamState>();
-    state->step(find("adam_steps." + name, {1}).item<std::int64_t>());
-    state->exp_avg(find("adam_mean." + name, value.sizes()).clone());
-    state->exp_avg_sq(find("adam_square." + name, value.sizes()).clone());
-    optimizer_->state()[value.unsafeGetTensorImpl()] = std::move(state);
   }
+  if (epoch_ > 0) optimizer_.restore(find);
 }
 
 std::vector<double> score_bags(BagNet& net, const CodedBags& bags,

@@ -2,18 +2,15 @@
 #define HOPFIELD_APPS_MIL_TRAINER_H_
 
 #include <ATen/core/Tensor.h>
-#include <torch/optim/adamw.h>
 
 #include <cstdint>
 #include <limits>
-#include <memory>
-#include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "apps/mil/net.h"
+#include "apps/mil/optimizer.h"
 #include "apps/mil/random.h"
 #include "hopfield/apps/mil/bags.h"
 #include "hopfield/apps/mil/coder.h"
@@ -51,8 +48,6 @@ class SingleThreaded {
   int num_threads_;
 };
 
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
-
 /// Trains one network, epoch by epoch. The state after an epoch is all there is to know: every
 /// epoch's random numbers come from the seed and the epoch's number, so a training that was saved
 /// and loaded ends with the same bits as one that ran through.
@@ -89,7 +84,6 @@ class Trainer {
   void step(std::span<const std::int64_t> which, Random& random, const at::Generator& dropout);
   at::Tensor loss(const at::Tensor& outputs, std::span<const std::int64_t> which) const;
   void validate();
-  NamedTensors optimizer_tensors() const;
 
   ModelOptions model_;
   TrainOptions train_;
@@ -100,7 +94,7 @@ class Trainer {
   double shift_ = 0, scale_ = 1;  // of a regression's numbers
   BagBatch validation_batch_;
   BagNet net_, best_{nullptr};
-  std::unique_ptr<torch::optim::AdamW> optimizer_;
+  FlatAdamW optimizer_;  // of net_
   std::int64_t epoch_ = 0, best_epoch_ = 0;
   double smoothed_auc_ = 0, best_smoothed_auc_ = std::numeric_limits<double>::lowest();
   double best_auc_ = 0;

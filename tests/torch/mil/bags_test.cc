@@ -115,6 +115,24 @@ TEST(CsvBags, TableWithoutFeaturesOrBagColumnIsRefused) {
   EXPECT_ERROR(read_csv_bags(folder / "none.csv"), kIo, "none.csv");
 }
 
+std::vector<float> values_of(const Bags& bags) {
+  const std::span<const float> all = bags.all_values();
+  return {all.begin(), all.end()};
+}
+
+/// An NPY file of floats with this much of blanks in its header.
+std::string npy_bytes(const std::vector<float>& data, bool fortran, const std::string& shape,
+                      std::size_t blanks) {
+  const std::string header = std::string("{'descr': '<f4', 'fortran_order': ") +
+                             (fortran ? "True" : "False") + ", 'shape': " + shape + "}" +
+                             std::string(blanks, ' ') + "\n";
+  std::string out = "\x93NUMPY";
+  out += {'\1', '\0', static_cast<char>(header.size()), '\0'};
+  out += header;
+  out.append(reinterpret_cast<const char*>(data.data()), data.size() * sizeof(float));
+  return out;
+}
+
 class NpyBags : public ::testing::Test {
  protected:
   template <class T>
@@ -136,7 +154,7 @@ TEST_F(NpyBags, ReadsValuesOffsetsAndLabels) {
   EXPECT_EQ(bags.labels, (std::vector<int>{0, 1}));
   EXPECT_EQ(bags.feature_names, (std::vector<std::string>{"f0", "f1"}));
   EXPECT_EQ(bags.bag_ids, (std::vector<std::string>{"1", "2"}));
-  EXPECT_EQ(bags.values, (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(values_of(bags), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   check_bags(bags);
   EXPECT_TRUE(read_npy_bags(values_, offsets_).labels.empty());
 }
@@ -160,6 +178,43 @@ TEST_F(NpyBags, WhatIsWrongIsNamed) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_ERROR(read_npy_bags(save<float>("n.npy", {1, 2, 3, nan, 5, 6}, {3, 2}), offsets_),
                kCorruptData, "row 2, column 2");
+}
+
+TEST_F(NpyBags, FloatsInRowsAreMappedAndOthersRead) {
+  const std::vector<float> wanted = {1, 2, 3, 4, 5, 6};
+  const Bags mapped = read_npy_bags(values_, offsets_, labels_);
+  EXPECT_NE(mapped.mapped, nullptr);
+  EXPECT_TRUE(mapped.values.empty());
+  const auto expect_read = [&](const std::string& path) {
+    const Bags read = read_npy_bags(path, offsets_, labels_);
+    EXPECT_EQ(read.mapped, nullptr) << path;
+    EXPECT_EQ(values_of(read), wanted) << path;
+    check_bags(read);
+  };
+  expect_read(save<double>("d.npy", {1, 2, 3, 4, 5, 6}, {3, 2}));
+  expect_read(folder_.write("fortran.npy", npy_bytes({1, 3, 5, 2, 4, 6}, true, "(3, 2)", 0)));
+  bool odd = false, even = false;  // both places of the data occur
+  for (std::size_t blanks = 0; blanks < 4; ++blanks) {
+    const std::string bytes = npy_bytes(wanted, false, "(3, 2)", blanks);
+    const bool aligned = bytes.size() % sizeof(float) == 0;
+    const Bags bags = read_npy_bags(folder_.write("a.npy", bytes), offsets_);
+    EXPECT_EQ(bags.mapped != nullptr, aligned);
+    EXPECT_EQ(values_of(bags), wanted);
+    (aligned ? even : odd) = true;
+  }
+  EXPECT_TRUE(odd && even);
+}
+
+TEST_F(NpyBags, MappedValuesOutliveTheirReaderAndAreSelected) {
+  Bags copy;
+  {
+    const Bags bags = read_npy_bags(values_, offsets_, labels_);
+    copy = bags;
+  }
+  const std::vector<std::int64_t> second = {1};
+  EXPECT_EQ(values_of(select_bags(copy, second)), (std::vector<float>{3, 4, 5, 6}));
+  copy.values = {1, 2, 3, 4, 5, 6};
+  EXPECT_ERROR(check_bags(copy), kInvalidArgument, "got both");
 }
 
 TEST(SelectBags, KeepsOrderAndContent) {

@@ -52,6 +52,26 @@ TEST(InputCode, RanksAreMidRanksAndLinearBetween) {
   EXPECT_NEAR(rank(1e30f), 7.0 / 8, 1e-6);
 }
 
+TEST(InputCode, AColumnIsCodedAsIfItWereAlone) {
+  // More columns than one pass over the values gathers.
+  const Bags bags = make_toy(6, /*seed=*/2, /*num_features=*/130).bags;
+  for (const InputCode code : {InputCode::kRank, InputCode::kZ}) {
+    const InputCoder all = InputCoder::fit(bags, all_of(bags), code, 1);
+    const std::vector<float> coded = all.apply(bags.values);
+    for (const std::size_t column : {0u, 63u, 64u, 127u, 128u, 129u}) {
+      std::vector<float> values;
+      for (std::size_t at = column; at < bags.values.size(); at += 130) {
+        values.push_back(bags.values[at]);
+      }
+      const Bags one = one_feature(values);
+      const std::vector<float> alone = InputCoder::fit(one, all_of(one), code, 1).apply(one.values);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        EXPECT_EQ(coded[i * 130 + column], alone[i]) << column;
+      }
+    }
+  }
+}
+
 TEST(InputCode, RanksOfManyValuesStayNearTheirOwn) {
   std::vector<float> values;
   for (int i = 0; i < 5000; ++i) values.push_back(static_cast<float>(std::sin(i * 12.9898) * i));

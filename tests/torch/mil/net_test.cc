@@ -156,6 +156,47 @@ TEST(BagNet, HopfieldPoolingEqualsItsFormula) {
   }
 }
 
+/// Score and gradients of all parameters of a net without hidden units, pooled by its layer
+/// (`layer`) or by the net's own folded form.
+std::vector<at::Tensor> score_and_gradients(BagNet& net, const BagBatch& batch, bool layer) {
+  at::Tensor scores;
+  if (layer) {
+    const auto children = net->named_children();
+    auto& pooling = dynamic_cast<nn::HopfieldPoolingImpl&>(*children["pooling"]);
+    auto& output = dynamic_cast<torch::nn::LinearImpl&>(*children["output"]);
+    scores = output.forward(pooling.forward_ragged(net->embed(batch.values), batch.offsets));
+  } else {
+    scores = net->forward(batch);
+  }
+  net->zero_grad();
+  scores.pow(2).sum().backward();
+  std::vector<at::Tensor> out = {scores.detach()};
+  for (const at::Tensor& parameter : net->parameters()) out.push_back(parameter.grad().clone());
+  return out;
+}
+
+TEST(BagNet, FoldedPoolingHasTheScoresAndGradientsOfItsLayer) {
+  const CodedBags coded = coded_toy(test::make_toy(9).bags);
+  const std::vector<std::int64_t> all = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+  const BagBatch batch = make_batch(coded, all);
+  ModelOptions one_beta = small_model(Pooling::kHopfield);
+  one_beta.head_hidden = 0;
+  one_beta.embedding = {16};
+  ModelOptions beta_a_head = one_beta;
+  one_beta.beta = {1.5};
+  for (const ModelOptions& options : {one_beta, beta_a_head}) {
+    BagNet net = make_net(options, coded.values.size(1));
+    const std::vector<at::Tensor> expected = score_and_gradients(net, batch, true);
+    const std::vector<at::Tensor> got = score_and_gradients(net, batch, false);
+    ASSERT_EQ(got.size(), expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      // Sums of at most a hundred terms in f32, in another order.
+      const double largest = std::max(1.0, expected[i].abs().max().item<double>());
+      EXPECT_LT((got[i] - expected[i]).abs().max().item<double>(), 1e-5 * largest) << i;
+    }
+  }
+}
+
 TEST(BagNet, MeanAndMaximumEqualTheirFormulas) {
   const Bags bags = test::make_toy(4).bags;
   const CodedBags coded = coded_toy(bags);

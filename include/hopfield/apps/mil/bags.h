@@ -2,6 +2,7 @@
 #define HOPFIELD_APPS_MIL_BAGS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,24 +10,31 @@
 #include <vector>
 
 #include "hopfield/apps/mil/options.h"
+#include "hopfield/store/npy.h"
 
 namespace hopfield::mil {
 
-/// Bags of instances: bag b owns rows offsets[b] .. offsets[b + 1] of `values`. Never padded.
+/// Bags of instances: bag b owns rows offsets[b] .. offsets[b + 1] of their values. Never padded.
+///
+/// Values   [num_instances, num_features], read by all_values(): what `values` holds, or what lies
+///          in a mapped file, which the system reads when asked and may forget again. A mapped file
+///          must not change while the bags live.
 struct Bags {
   std::int64_t num_features = 0;
-  std::vector<float> values;                  ///< [num_instances, num_features]
-  std::vector<std::int64_t> offsets;          ///< [num_bags + 1], ascending from 0
-  LabelScheme scheme;                         ///< what labels mean
-  std::vector<int> labels;                    ///< [num_bags], classes from 0; empty: unknown
-  std::vector<double> numbers;                ///< [num_bags], of a regression; empty: unknown
-  std::vector<std::string> bag_ids;           ///< [num_bags], distinct
-  std::vector<std::string> instance_ids;      ///< [num_instances]
-  std::vector<std::string> feature_names;     ///< [num_features]
-  std::vector<double> coordinates;            ///< [num_instances, 2]; or empty
-  std::vector<std::string> coordinate_names;  ///< two; or empty
-  std::string origin;                         ///< for messages: the file's name
+  std::vector<float> values;                     ///< empty where they are mapped
+  std::shared_ptr<const store::NpyFile> mapped;  ///< f32 in C order, aligned; or null
+  std::vector<std::int64_t> offsets;             ///< [num_bags + 1], ascending from 0
+  LabelScheme scheme;                            ///< what labels mean
+  std::vector<int> labels;                       ///< [num_bags], classes from 0; empty: unknown
+  std::vector<double> numbers;                   ///< [num_bags], of a regression; empty: unknown
+  std::vector<std::string> bag_ids;              ///< [num_bags], distinct
+  std::vector<std::string> instance_ids;         ///< [num_instances]
+  std::vector<std::string> feature_names;        ///< [num_features]
+  std::vector<double> coordinates;               ///< [num_instances, 2]; or empty
+  std::vector<std::string> coordinate_names;     ///< two; or empty
+  std::string origin;                            ///< for messages: the file's name
 
+  std::span<const float> all_values() const;
   std::int64_t num_bags() const { return static_cast<std::int64_t>(bag_ids.size()); }
   std::int64_t num_instances() const { return offsets.empty() ? 0 : offsets.back(); }
   std::int64_t bag_size(std::int64_t bag) const {
@@ -73,7 +81,8 @@ struct CsvBagOptions {
 Bags read_csv_bags(const std::string& path, const CsvBagOptions& options = {});
 
 /// Reads values [N, D] (any floating or integer type), offsets [B + 1] and, if given, labels [B]
-/// from NPY files. Bags and instances are named by their number, from 1.
+/// from NPY files. Bags and instances are named by their number, from 1. Values of type f32 in C
+/// order are mapped, see Bags; others are read and converted.
 ///
 /// Errors   kIo, kCorruptData as store::NpyFile; kCorruptData for wrong shapes, offsets that do
 ///          not ascend from 0 to N, a bag without instances, values that are not finite (row and
