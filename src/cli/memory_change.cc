@@ -282,6 +282,7 @@ struct MergeArguments {
 
 int run_merge(const MergeArguments& a, const Context& context) {
   if (is_partial(a.memories.front())) {
+    require(!a.rename, "--rename", "expected it with memories only, got partial results");
     return run_merge_partials({a.memories, a.output, json_path(a.json), a.top});
   }
   require(!a.output.empty(), "--output", "expected a name for the new memory, got none");

@@ -150,6 +150,7 @@ class PartialTest(ProgramTest):
                         error="--partial. " + message)
         self.assertNotIn("x.partial", self.names())
         self.expect(2, "memory", "merge", "a.safetensors", "b.safetensors", error="expected a name for the new memory")
+        self.merge(*self.partials("--beta", 2), "--rename", status=2, error="--rename. expected it with memories only")
 
     def test_every_damaged_byte_is_found(self):
         self.create("a", self.patterns[:3])
