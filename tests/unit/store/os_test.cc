@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <span>
 #include <string>
 
 #include "unit/store/temp_folder.h"
@@ -107,22 +108,44 @@ TEST(AtomicFile, SaysWhatIsWrongWithThePath) {
   EXPECT_ERROR(AtomicFile(""), kIo, "no such file or folder");
 }
 
-TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
-  const TempFolder folder;
-  const std::string path = folder.write("out", "old");
+/// Writes `size` bytes over `path` where only `limit` fit, and expects the error of a full disk.
+void expect_full_disk(const std::string& path, std::size_t size, rlim_t limit) {
   struct rlimit before;
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = ::signal(SIGXFSZ, SIG_IGN);
-  const struct rlimit small = {1000, before.rlim_max};
+  const struct rlimit small = {limit, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  const Error error = test::error_of([&] { atomic_write_file(path, std::string(5000, 'x')); });
+  const Error error = test::error_of([&] { atomic_write_file(path, std::string(size, 'x')); });
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   ::signal(SIGXFSZ, handler);
   EXPECT_EQ(error.code(), ErrorCode::kIo);
   EXPECT_TRUE(test::contains(error.what(), "no space left")) << error.what();
   EXPECT_TRUE(test::contains(error.what(), "nothing was changed")) << error.what();
+}
+
+TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
+  const TempFolder folder;
+  const std::string path = folder.write("out", "old");
+  expect_full_disk(path, 5000, 1000);
+  expect_full_disk(path, 9'000'000, 5'000'000);  // full within the second piece of 4 MiB
   EXPECT_EQ(TempFolder::read(path), "old");
   EXPECT_EQ(folder.num_entries(), 1u);
+}
+
+TEST(AtomicFile, KeepsWhatIsLongerThanAPiece) {
+  const TempFolder folder;
+  std::string wanted;
+  AtomicFile file(folder / "out");
+  for (int k = 0; k < 11; ++k) {  // pieces of 4 MiB end within some and at the end of none
+    const std::string part(1'000'003, static_cast<char>('a' + k));
+    file.write(part);
+    wanted += part;
+  }
+  file.overwrite(5, std::as_bytes(std::span("head", 4)));
+  wanted.replace(5, 4, "head");
+  file.write("tail");
+  file.commit();
+  EXPECT_TRUE(TempFolder::read(folder / "out") == wanted + "tail");  // not 11 MB in a message
 }
 
 TEST(AtomicFile, WritesDevicesInPlace) {
