@@ -189,6 +189,19 @@ MappedFile::~MappedFile() {
   release();
 }
 
+void MappedFile::done_with(std::span<const std::byte> part) const noexcept {
+  // Once a step, so that small parts cost next to nothing; and what the touches since the last
+  // time brought in beside them, at most a large page, goes with them.
+  constexpr std::size_t kStep = std::size_t{2} << 20;
+  if (!mapped_) return;
+  const auto begin = static_cast<std::size_t>(part.data() - bytes_.data());
+  const std::size_t end = begin + part.size();
+  if (begin / kStep == end / kStep) return;
+  const std::size_t from = begin / kStep * kStep - std::min(begin / kStep, std::size_t{1}) * kStep;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  ::madvise(const_cast<std::byte*>(bytes_.data()) + from, end / page * page - from, MADV_DONTNEED);
+}
+
 void MappedFile::release() noexcept {
   if (mapped_) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
   mapped_ = false;

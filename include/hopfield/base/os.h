@@ -28,6 +28,10 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
+  /// Tells that `part` of bytes() was read. Pages so far leave this program's memory (a few MiB may
+  /// stay) and come back when touched: a file read from end to end takes bounded memory.
+  void done_with(std::span<const std::byte> part) const noexcept;
+
  private:
   void release() noexcept;
 

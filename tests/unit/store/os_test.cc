@@ -6,7 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
 #include <span>
+#include <sstream>
 #include <string>
 
 #include "unit/store/temp_folder.h"
@@ -34,6 +38,39 @@ TEST(MappedFile, ShowsTheBytesAndSurvivesAMove) {
 TEST(MappedFile, ReadsWhatCannotBeMapped) {
   MappedFile file("/dev/null");
   EXPECT_TRUE(file.bytes().empty());
+}
+
+/// How much of the mapping at `data` is in this program's memory.
+std::size_t resident_bytes(const void* data) {
+  std::ifstream maps("/proc/self/smaps");
+  std::ostringstream wanted;
+  wanted << std::hex << reinterpret_cast<std::uintptr_t>(data) << '-';
+  bool found = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.starts_with(wanted.str())) found = true;
+    if (found && line.starts_with("Rss:")) return std::stoul(line.substr(4)) << 10;
+  }
+  ADD_FAILURE() << "no such mapping";
+  return 0;
+}
+
+TEST(MappedFile, ReadFromEndToEndTakesLittleMemory) {
+  if (!path_exists("/proc/self/smaps")) GTEST_SKIP() << "no /proc/self/smaps here";
+  const TempFolder folder;
+  const std::string text(std::size_t{32} << 20, 'x');
+  const MappedFile file(folder.write("a", text));
+  const std::size_t part = 1'000'003;  // ends within pages
+  std::size_t sum = 0, most = 0;
+  for (std::size_t begin = 0; begin < text.size(); begin += part) {
+    const auto bytes = file.bytes().subspan(begin, std::min(part, text.size() - begin));
+    for (const std::byte b : bytes) sum += b == std::byte{'x'} ? 1 : 0;
+    file.done_with(bytes);
+    most = std::max(most, resident_bytes(file.bytes().data()));
+  }
+  EXPECT_EQ(sum, text.size());
+  // The step that is being read, the part beyond it, and a large page that a touch brings in.
+  EXPECT_LE(most, std::size_t{6} << 20);
+  EXPECT_TRUE(text_of(file) == text) << "what was let go of does not come back";
 }
 
 TEST(MappedFile, NamesThePathAndTheReason) {
