@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -145,6 +146,7 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
       const int error = errno;
       ::close(descriptor);
       if (address == MAP_FAILED) fail_read(path, error);
+      prefer_large_pages(address, size);  // also read in large pieces where it is not in memory yet
       bytes_ = {static_cast<const std::byte*>(address), size};
       mapped_ = true;
       return;
@@ -187,6 +189,19 @@ MappedFile::~MappedFile() {
   release();
 }
 
+void MappedFile::done_with(std::span<const std::byte> part) const noexcept {
+  // Once a step, so that small parts cost next to nothing; and what the touches since the last
+  // time brought in beside them, at most a large page, goes with them.
+  constexpr std::size_t kStep = std::size_t{2} << 20;
+  if (!mapped_) return;
+  const auto begin = static_cast<std::size_t>(part.data() - bytes_.data());
+  const std::size_t end = begin + part.size();
+  if (begin / kStep == end / kStep) return;
+  const std::size_t from = begin / kStep * kStep - std::min(begin / kStep, std::size_t{1}) * kStep;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  ::madvise(const_cast<std::byte*>(bytes_.data()) + from, end / page * page - from, MADV_DONTNEED);
+}
+
 void MappedFile::release() noexcept {
   if (mapped_) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
   mapped_ = false;
@@ -209,6 +224,10 @@ std::size_t InputFile::read(std::span<std::byte> buffer) {
   return static_cast<std::size_t>(count);
 }
 
+/// Regular files are written in pieces of this size, each at a multiple of it: a system that can
+/// then keeps them in large pages, and whoever maps the file pays for few page faults.
+constexpr std::size_t kPiece = std::size_t{4} << 20;
+
 struct AtomicFile::State {
   std::string shown;   // as the caller wrote it, for messages
   std::string target;  // links followed
@@ -217,6 +236,7 @@ struct AtomicFile::State {
   IfExists if_exists = IfExists::kReplace;
   bool direct = false;  // no regular file: written in place
   int descriptor = -1;
+  std::vector<std::byte> piece;  // not written yet
 
   ~State() {
     if (descriptor >= 0) ::close(descriptor);
@@ -224,6 +244,22 @@ struct AtomicFile::State {
   }
 
   [[noreturn]] void fail_now(int error) const { fail_write(shown, error, direct); }
+
+  void put(std::span<const std::byte> bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(descriptor, bytes.data(), std::min(bytes.size(), kPiece));
+      if (count < 0) {
+        if (errno == EINTR) continue;
+        fail_now(errno);
+      }
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+  }
+
+  void put_piece() {
+    put(piece);
+    piece.clear();
+  }
 
   [[noreturn]] void fail_exists() const {
     fail(ErrorCode::kIo, "write",
@@ -333,16 +369,16 @@ AtomicFile::AtomicFile(const std::string& path, IfExists if_exists)
 AtomicFile::~AtomicFile() = default;
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
-  HOPFIELD_CHECK(state_->descriptor >= 0);
+  State& s = *state_;
+  HOPFIELD_CHECK(s.descriptor >= 0);
+  if (s.direct) return s.put(bytes);
+  s.piece.reserve(kPiece);  // once: growing would take more than a piece
   while (!bytes.empty()) {
-    const std::size_t piece =
-        bytes.size() < (std::size_t{1} << 30) ? bytes.size() : std::size_t{1} << 30;
-    const ssize_t count = ::write(state_->descriptor, bytes.data(), piece);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      state_->fail_now(errno);
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    const std::size_t count = std::min(bytes.size(), kPiece - s.piece.size());
+    s.piece.insert(s.piece.end(), bytes.begin(),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(count));
+    bytes = bytes.subspan(count);
+    if (s.piece.size() == kPiece) s.put_piece();
   }
 }
 
@@ -356,6 +392,7 @@ void AtomicFile::overwrite(std::uint64_t offset, std::span<const std::byte> byte
     fail(ErrorCode::kUnsupported, "write",
          "expected a regular file, got '" + state_->shown + "'; choose a file on a disk");
   }
+  state_->put_piece();
   while (!bytes.empty()) {
     const ssize_t count =
         ::pwrite(state_->descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -372,6 +409,7 @@ void AtomicFile::commit() {
   State& s = *state_;
   HOPFIELD_CHECK(s.descriptor >= 0);
   if (!s.direct) {
+    s.put_piece();
     if (::fsync(s.descriptor) != 0) s.fail_now(errno);
     s.give_name();
   }

@@ -14,7 +14,8 @@ void prefer_large_pages(void* data, std::size_t bytes) noexcept {
   const std::uintptr_t before = (page - address % page) % page;
   if (bytes <= before) return;
   const std::size_t whole = (bytes - before) / page * page;
-  if (whole > 0) madvise(static_cast<char*>(data) + before, whole, MADV_HUGEPAGE);
+  constexpr std::size_t kLargePage = std::size_t{2} << 20;  // no more can come of less
+  if (whole >= kLargePage) madvise(static_cast<char*>(data) + before, whole, MADV_HUGEPAGE);
 #else
   (void)data, (void)bytes;
 #endif

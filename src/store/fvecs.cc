@@ -66,6 +66,11 @@ std::vector<double> FvecsFile::read_rows(std::int64_t first, std::int64_t count)
                 row.size() * sizeof(float));
     rows.insert(rows.end(), row.begin(), row.end());
   }
+  if (file_) {
+    const auto row_bytes = static_cast<std::size_t>((depth_ + 1) * kNumberBytes);
+    file_->done_with(bytes_.subspan(static_cast<std::size_t>(first) * row_bytes,
+                                    static_cast<std::size_t>(count) * row_bytes));
+  }
   return rows;
 }
 

@@ -314,6 +314,11 @@ std::vector<T> NpyFile::read_rows(std::int64_t first, std::int64_t count) const 
       }
     }
   });
+  if (file_ && !fortran_order_) {
+    const std::size_t row_bytes = data_.size() / static_cast<std::size_t>(rows);
+    file_->done_with(data_.subspan(static_cast<std::size_t>(first) * row_bytes,
+                                   static_cast<std::size_t>(count) * row_bytes));
+  }
   return out;
 }
 

@@ -28,6 +28,10 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
+  /// Tells that `part` of bytes() was read. Pages so far leave this program's memory (a few MiB may
+  /// stay) and come back when touched: a file read from end to end takes bounded memory.
+  void done_with(std::span<const std::byte> part) const noexcept;
+
  private:
   void release() noexcept;
 
@@ -49,6 +53,7 @@ enum class IfExists : std::uint8_t {
 /// A symbolic link is followed; a path that is no regular file (/dev/stdout, a pipe) is written
 /// directly.
 ///
+/// Memory   at most 4 MiB of what was written last, so a full disk may be told by a later call.
 /// Errors   kIo; the message names the path, the reason and says that nothing was changed.
 /// Threads  one at a time.
 class AtomicFile {
@@ -125,9 +130,9 @@ bool is_folder(const std::string& path);
 /// Whether two paths name the same existing file.
 bool same_file(const std::string& a, const std::string& b);
 
-/// Asks the system for large pages behind [data, data + bytes), memory that is yet to be written:
-/// the first touch of every 4 KiB costs as much as the work on it. A hint; what the system answers
-/// does not matter.
+/// Asks the system for large pages behind [data, data + bytes), memory or a mapped file that is yet
+/// to be touched: the first touch of every 4 KiB costs as much as the work on it. A hint; what the
+/// system answers does not matter.
 ///
 /// Threads  any, as for any other use of the memory.
 void prefer_large_pages(void* data, std::size_t bytes) noexcept;

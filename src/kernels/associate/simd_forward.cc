@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "hopfield/base/os.h"
 #include "kernels/associate/simd_associations.h"
 #include "kernels/associate/simd_collect.h"
 #include "kernels/associate/simd_distribution.h"
@@ -443,7 +444,9 @@ void simd_softmax_forward(const TileKernels<T>& kernels, const AssociateCall& ca
   KeptScores<T> kept;
   if (distribution && may_keep_scores(engine)) {
     kept.row_stride = call.shape.num_stored;
-    kept.data = scores.need(call.shape.rows * engine.heads * kept.row_stride);
+    const std::int64_t count = call.shape.rows * engine.heads * kept.row_stride;
+    kept.data = scores.need(count);
+    prefer_large_pages(kept.data, static_cast<std::size_t>(count) * sizeof(T));
   }
   SoftmaxPass<T, decltype(finish)>(engine, wants, kept, finish).run();
   if (places.wanted()) write_associations(engine, partials, places);

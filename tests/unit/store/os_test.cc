@@ -6,6 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <span>
+#include <sstream>
 #include <string>
 
 #include "unit/store/temp_folder.h"
@@ -33,6 +38,39 @@ TEST(MappedFile, ShowsTheBytesAndSurvivesAMove) {
 TEST(MappedFile, ReadsWhatCannotBeMapped) {
   MappedFile file("/dev/null");
   EXPECT_TRUE(file.bytes().empty());
+}
+
+/// How much of the mapping at `data` is in this program's memory.
+std::size_t resident_bytes(const void* data) {
+  std::ifstream maps("/proc/self/smaps");
+  std::ostringstream wanted;
+  wanted << std::hex << reinterpret_cast<std::uintptr_t>(data) << '-';
+  bool found = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.starts_with(wanted.str())) found = true;
+    if (found && line.starts_with("Rss:")) return std::stoul(line.substr(4)) << 10;
+  }
+  ADD_FAILURE() << "no such mapping";
+  return 0;
+}
+
+TEST(MappedFile, ReadFromEndToEndTakesLittleMemory) {
+  if (!path_exists("/proc/self/smaps")) GTEST_SKIP() << "no /proc/self/smaps here";
+  const TempFolder folder;
+  const std::string text(std::size_t{32} << 20, 'x');
+  const MappedFile file(folder.write("a", text));
+  const std::size_t part = 1'000'003;  // ends within pages
+  std::size_t sum = 0, most = 0;
+  for (std::size_t begin = 0; begin < text.size(); begin += part) {
+    const auto bytes = file.bytes().subspan(begin, std::min(part, text.size() - begin));
+    for (const std::byte b : bytes) sum += b == std::byte{'x'} ? 1 : 0;
+    file.done_with(bytes);
+    most = std::max(most, resident_bytes(file.bytes().data()));
+  }
+  EXPECT_EQ(sum, text.size());
+  // The step that is being read, the part beyond it, and a large page that a touch brings in.
+  EXPECT_LE(most, std::size_t{6} << 20);
+  EXPECT_TRUE(text_of(file) == text) << "what was let go of does not come back";
 }
 
 TEST(MappedFile, NamesThePathAndTheReason) {
@@ -107,22 +145,44 @@ TEST(AtomicFile, SaysWhatIsWrongWithThePath) {
   EXPECT_ERROR(AtomicFile(""), kIo, "no such file or folder");
 }
 
-TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
-  const TempFolder folder;
-  const std::string path = folder.write("out", "old");
+/// Writes `size` bytes over `path` where only `limit` fit, and expects the error of a full disk.
+void expect_full_disk(const std::string& path, std::size_t size, rlim_t limit) {
   struct rlimit before;
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = ::signal(SIGXFSZ, SIG_IGN);
-  const struct rlimit small = {1000, before.rlim_max};
+  const struct rlimit small = {limit, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  const Error error = test::error_of([&] { atomic_write_file(path, std::string(5000, 'x')); });
+  const Error error = test::error_of([&] { atomic_write_file(path, std::string(size, 'x')); });
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   ::signal(SIGXFSZ, handler);
   EXPECT_EQ(error.code(), ErrorCode::kIo);
   EXPECT_TRUE(test::contains(error.what(), "no space left")) << error.what();
   EXPECT_TRUE(test::contains(error.what(), "nothing was changed")) << error.what();
+}
+
+TEST(AtomicFile, AFullDiskLeavesTheOldFile) {
+  const TempFolder folder;
+  const std::string path = folder.write("out", "old");
+  expect_full_disk(path, 5000, 1000);
+  expect_full_disk(path, 9'000'000, 5'000'000);  // full within the second piece of 4 MiB
   EXPECT_EQ(TempFolder::read(path), "old");
   EXPECT_EQ(folder.num_entries(), 1u);
+}
+
+TEST(AtomicFile, KeepsWhatIsLongerThanAPiece) {
+  const TempFolder folder;
+  std::string wanted;
+  AtomicFile file(folder / "out");
+  for (int k = 0; k < 11; ++k) {  // pieces of 4 MiB end within some and at the end of none
+    const std::string part(1'000'003, static_cast<char>('a' + k));
+    file.write(part);
+    wanted += part;
+  }
+  file.overwrite(5, std::as_bytes(std::span("head", 4)));
+  wanted.replace(5, 4, "head");
+  file.write("tail");
+  file.commit();
+  EXPECT_TRUE(TempFolder::read(folder / "out") == wanted + "tail");  // not 11 MB in a message
 }
 
 TEST(AtomicFile, WritesDevicesInPlace) {
