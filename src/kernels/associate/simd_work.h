@@ -192,6 +192,11 @@ inline const void* pattern_address(const PatternView& view, std::int64_t row, st
          element * static_cast<std::int64_t>(dtype_bytes(view.dtype));
 }
 
+/// Scales from a pattern on; null where there are none.
+inline const float* scales_from(const PatternView& view, std::int64_t row) {
+  return view.scales == nullptr ? nullptr : view.scales + row;
+}
+
 /// Patterns as rows of whole vectors: where they are, if their layout allows it, or packed.
 template <class T>
 struct PatternRows {
