@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/memory_codes.h"
 #include "cli/theory_output.h"
 #include "hopfield/base/version.h"
 #include "hopfield/memory/complete.h"
@@ -29,6 +30,7 @@ struct Recalled {
   std::vector<std::int64_t> top_index, size, steps;
   std::vector<StopReason> reason;
   std::vector<double> match_energy;  ///< with a threshold only
+  std::optional<RerankReport> codes;
 
   /// Of readouts [cues, depth].
   Recalled(std::int64_t cues, std::int64_t depth, std::int64_t num_top)
@@ -42,9 +44,33 @@ struct Recalled {
         size(energy.size()),
         steps(energy.size()),
         reason(energy.size()) {}
+
+  /// Keeps the first `kept` of each cue's `asked` associations.
+  void cut_top(std::int64_t asked, std::int64_t kept) {
+    const auto cut = [asked, kept](auto& numbers) {
+      auto to = numbers.begin();
+      for (auto from = numbers.begin(); from != numbers.end(); from += asked) {
+        to = std::copy_n(from, kept, to);
+      }
+      numbers.erase(to, numbers.end());
+    };
+    cut(top);
+    cut(top_index);
+  }
 };
 
 /// `values` may be not given: then the patterns themselves are read out.
+Associations question(const PatternView& patterns, const PatternView& values,
+                      const PatternView& cues, const double& beta, const RecallArguments& a) {
+  Associations in;
+  in.stored = patterns;
+  in.projections = values;
+  in.states = cues;
+  in.beta = {&beta, 1};
+  in.similarity = parse_similarity(a.similarity);
+  return in;
+}
+
 void ask(const PatternView& patterns, const PatternView& values, const PatternView& cues,
          double beta, std::int64_t updates, const RecallArguments& a, Executor* executor,
          const AssociateOutputs<float>& out, const RetrieveReport<float>& report) {
@@ -59,19 +85,13 @@ void ask(const PatternView& patterns, const PatternView& values, const PatternVi
     complete(patterns, cues, beta, options, out, report);
     return;
   }
-  Associations in;
-  in.stored = patterns;
-  in.projections = values;
-  in.states = cues;
-  in.beta = {&beta, 1};
-  in.similarity = parse_similarity(a.similarity);
   UpdateOptions update;
   update.update_steps_max = {&steps_max, 1};
   update.update_steps_eps = {&a.eps, 1};
   update.update_steps_cap = a.cap;
   AssociateOptions options;
   options.executor = executor;
-  retrieve(in, update, out, report, options);
+  retrieve(question(patterns, values, cues, beta, a), update, out, report, options);
 }
 
 /// Everything a recall knows before its first cue.
@@ -87,19 +107,24 @@ struct Recall {
   std::int64_t num_top() const { return std::min(arguments.top, memory.num_patterns()); }
   /// No energy falls along updates by cosines.
   bool has_energy() const { return arguments.similarity != "cosine"; }
+  /// Whether the last association is corrected by exact rows.
+  bool reranks() const { return memory.dtype() == DType::kI8 && !arguments.complete; }
 };
 
 Recalled answer(const Recall& recall, const PatternView& cues, const Context& context) {
   const std::int64_t num_cues = cues.rows, depth = recall.readout_depth();
   Executor* executor = context.stoppable_executor.get();
-  Recalled batch(num_cues, depth, recall.num_top());
+  const std::int64_t num_asked =
+      recall.reranks() ? rerank_candidates(recall.num_top(), recall.memory.num_patterns())
+                       : recall.num_top();
+  Recalled batch(num_cues, depth, num_asked);
   AssociateOutputs<float> out;
   out.state = mutable_view(batch.readout.data(), num_cues, depth);
   if (recall.has_energy()) out.energy = batch.energy;
   out.lse = batch.lse;
   out.entropy = batch.entropy;
   out.metastable_size = batch.size;
-  out.num_top = recall.num_top();
+  out.num_top = num_asked;
   out.top = batch.top;
   out.top_index = batch.top_index;
   RetrieveReport<float> report;
@@ -109,8 +134,25 @@ Recalled answer(const Recall& recall, const PatternView& cues, const Context& co
     report.energies = batch.energy_cue;
     report.num_energies = 1;
   }
-  ask(recall.memory.patterns(), recall.values ? recall.memory.values() : PatternView(), cues,
-      recall.beta.value, recall.updates, recall.arguments, executor, out, report);
+  std::vector<float> final_states;
+  if (recall.reranks()) {
+    final_states.resize(static_cast<std::size_t>(num_cues * cues.depth));
+    report.final_state = mutable_view(final_states.data(), num_cues, cues.depth);
+  }
+  const PatternView patterns = recall.memory.patterns();
+  const PatternView values = recall.values ? recall.memory.values() : PatternView();
+  ask(patterns, values, cues, recall.beta.value, recall.updates, recall.arguments, executor, out,
+      report);
+  if (recall.reranks()) {
+    RerankOptions options;
+    options.num_top = recall.num_top();
+    options.executor = executor;
+    batch.codes =
+        rerank(question(patterns, values, pattern_view(final_states.data(), num_cues, cues.depth),
+                        recall.beta.value, recall.arguments),
+               exact_rows(recall.memory), out, options);
+    batch.cut_top(num_asked, recall.num_top());
+  }
   for (std::int64_t& steps : batch.steps) ++steps;  // the last association updated, too
   if (recall.threshold) {
     batch.match_energy = match_energies(recall.memory, cues, recall.beta.value, executor);
@@ -138,6 +180,7 @@ class RecallOutput {
     num_cues_ = first + std::ssize(batch.steps);
     num_converged_ += std::count(batch.reason.begin(), batch.reason.end(), StopReason::kConverged);
     if (npy_ != nullptr) npy_->append(batch.readout);
+    if (batch.codes) codes_.add(*batch.codes);
     for (std::size_t i = 0; i < batch.steps.size(); ++i) {
       const std::int64_t cue = first + static_cast<std::int64_t>(i);
       if (json_ != nullptr) {
@@ -159,6 +202,7 @@ class RecallOutput {
     if (recall_.arguments.json != "-" && num_cues_ > kShown) {
       std::cout << "   ... " << num_cues_ - kShown << " more; --json FILE has them all\n";
     }
+    if (recall_.arguments.json != "-" && recall_.reranks()) std::cout << "\n" << codes_.line();
   }
 
   std::int64_t num_cues() const { return num_cues_; }
@@ -212,6 +256,7 @@ class RecallOutput {
       }
     }
     json["top"] = std::move(top);
+    if (batch.codes) json["codes"] = codes_json(*batch.codes, i);
     Json readout = Json::array();
     const auto depth = static_cast<std::size_t>(recall_.readout_depth());
     for (std::size_t j = i * depth; j < (i + 1) * depth; ++j) {
@@ -263,6 +308,7 @@ class RecallOutput {
   std::unique_ptr<store::NpyWriter<float>> npy_;
   std::unique_ptr<LineOutput> json_;
   std::int64_t num_cues_ = 0, num_converged_ = 0;
+  CodesSummary codes_;
 };
 
 /// Cues of which the numbers that a mask names are NaN. The mask has one row for all cues or one a

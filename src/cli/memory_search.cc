@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/memory_answers.h"
+#include "cli/memory_codes.h"
 #include "cli/memory_recall.h"
 #include "cli/theory_output.h"
 #include "hopfield/memory/search.h"
@@ -40,7 +41,9 @@ class SearchOutput {
     if (csv_) lines_->write("cue,rank,id,index,similarity,score,weight\n");
   }
 
-  void add(std::int64_t first_cue, const SearchResult& found) {
+  /// `codes` is null unless the memory holds codes.
+  void add(std::int64_t first_cue, const SearchResult& found, const RerankReport* codes) {
+    if (codes != nullptr) codes_.add(*codes);
     if (indices_ != nullptr) {
       indices_->append(found.index);
       return;
@@ -50,7 +53,7 @@ class SearchOutput {
       if (path_.empty()) {
         if (cue < kShown) print(cue, found, t);
       } else {
-        lines_->write(csv_ ? csv_lines(cue, found, t) : json_line(cue, found, t));
+        lines_->write(csv_ ? csv_lines(cue, found, t) : json_line(cue, found, t, codes));
       }
     }
   }
@@ -60,6 +63,7 @@ class SearchOutput {
       if (num_cues > kShown) {
         std::cout << "   ... " << num_cues - kShown << " more; -o FILE has them all\n";
       }
+      if (memory_.dtype() == DType::kI8) std::cout << "\n" << codes_.line();
     } else if (lines_ != nullptr) {
       lines_->commit();
     } else {
@@ -81,7 +85,8 @@ class SearchOutput {
     return text;
   }
 
-  std::string json_line(std::int64_t cue, const SearchResult& found, std::size_t t) const {
+  std::string json_line(std::int64_t cue, const SearchResult& found, std::size_t t,
+                        const RerankReport* codes) const {
     Json hits = Json::array();
     const auto k = static_cast<std::size_t>(found.num_top);
     for (std::size_t i = t * k; i < (t + 1) * k; ++i) {
@@ -92,7 +97,9 @@ class SearchOutput {
                       {"weight", found.weight[i]}});
       if (memory_.has_metadata()) hits.back()["metadata"] = metadata_of(memory_, found.index[i]);
     }
-    return Json({{"cue", cue}, {"lse", found.lse[t]}, {"hits", std::move(hits)}}).dump() + "\n";
+    Json json = {{"cue", cue}, {"lse", found.lse[t]}, {"hits", std::move(hits)}};
+    if (codes != nullptr) json["codes"] = codes_json(*codes, t);
+    return json.dump() + "\n";
   }
 
   void print(std::int64_t cue, const SearchResult& found, std::size_t t) const {
@@ -112,6 +119,7 @@ class SearchOutput {
   bool csv_ = false;
   std::unique_ptr<LineOutput> lines_;
   std::unique_ptr<store::NpyWriter<std::int64_t>> indices_;
+  CodesSummary codes_;
 };
 
 int run_search(const SearchArguments& a, const Context& context) {
@@ -139,7 +147,14 @@ int run_search(const SearchArguments& a, const Context& context) {
   SearchOutput output(memory, beta.value, a.output, options.num_top);
   const std::int64_t num_cues = for_cue_batches(
       cues, "searching", context, [&](std::int64_t first, const PatternView& states) {
-        output.add(first, search(memory.patterns(), states, beta.value, options));
+        if (memory.dtype() == DType::kI8) {
+          RerankReport codes;
+          const SearchResult found = search_codes(memory.patterns(), exact_rows(memory), states,
+                                                  beta.value, options, &codes);
+          output.add(first, found, &codes);
+        } else {
+          output.add(first, search(memory.patterns(), states, beta.value, options), nullptr);
+        }
       });
   output.finish(num_cues);
   return kOk;
