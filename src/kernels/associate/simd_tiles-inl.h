@@ -543,7 +543,7 @@ HWY_NOINLINE void multiply_few_converted(const FewRowsProduct<T>& g, const Patte
 /// The chain of `multiply` without storing the columns, which costs more than using them once.
 template <class Step, int kRows, class T>
 HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
-  const PatternBytes<T> p(g.dtype, g.scales, g.row_stride, g.depth);
+  const PatternBytes<T> p(g.dtype, nullptr, g.row_stride, g.depth);
   const auto* const from = static_cast<const char*>(g.from);
   for (int64_t first = 0; first < g.count; first += kLanes<T>) {
     const char* const group = from + first * p.row_bytes;

@@ -51,8 +51,7 @@ struct FewRowsProduct {
   const T* a = nullptr;
   std::int64_t a_row = 0;
   const void* from = nullptr;  ///< [count, depth]
-  DType dtype = DType::kF32;
-  const float* scales = nullptr;  ///< [count], for kI8
+  DType dtype = DType::kF32;   ///< not kI8
   std::int64_t row_stride = 0, count = 0;
   T* c = nullptr;  ///< whole vectors are written
   std::int64_t c_row = 0;

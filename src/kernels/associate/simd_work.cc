@@ -317,10 +317,17 @@ void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows
   g.depth = view.depth;
   g.a = left;
   g.a_row = left_row;
-  g.from = pattern_address(view, group.place.stored_begin + tile.begin, group.head);
+  const std::int64_t first = group.place.stored_begin + tile.begin;
+  g.from = pattern_address(view, first, group.head);
   g.dtype = view.dtype;
-  g.scales = scales_from(view, group.place.stored_begin + tile.begin);
   g.row_stride = view.row_stride;
+  if (view.dtype == DType::kI8) {  // cheaper than a conversion piece by piece
+    const PatternRows<T> decoded =
+        load_rows(engine, view, first, group.head, tile.count, thread_scratch<T>().decoded);
+    g.from = decoded.data;
+    g.dtype = dtype_of<T>::value;
+    g.row_stride = decoded.stride;
+  }
   g.count = tile.count;
   g.c = out;
   g.c_row = kTile;

@@ -60,6 +60,7 @@ struct Scratch {
   Buffer<T> states, state_norms, cotangents, saved;
   Buffer<T> state_pairs, pair_columns, pair_rows;
   Buffer<T> columns, rows, value_columns, value_rows, norms, bias;
+  Buffer<T> decoded;  ///< codes, of few_tile_products
   Buffer<T> similarity, scores, u;
   Buffer<T> acc, total, gradient, gradient_total, value_gradient, along;
   Buffer<T> stored_across, values_across;
