@@ -1,6 +1,6 @@
 // A sound memory whose log has sound checksums around whatever the input says: first byte whether
-// the memory has values, then for each change a byte with its kind, one with its length in units of
-// 8 bytes, and its payload.
+// the memory has values or codes, then for each change a byte with its kind, one with its length in
+// units of 8 bytes, and its payload.
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,8 +26,8 @@ class BytesInMemory final : public hopfield::ChangeableFile {
   std::vector<std::byte> bytes;
 };
 
-/// Two patterns of depth 2 with values of depth 1, up to where the log starts.
-std::vector<std::byte> body(bool with_values) {
+/// Two patterns of depth 2, values of depth 1 if wanted, up to where the log starts.
+std::vector<std::byte> body(bool with_values, hopfield::DType dtype) {
   const std::string path =
       (std::filesystem::temp_directory_path() / ("hopfield-fuzz-" + std::to_string(::getpid())))
           .string();
@@ -43,6 +43,7 @@ std::vector<std::byte> body(bool with_values) {
     return std::vector<double>(static_cast<std::size_t>(count), 1.0);
   };
   hopfield::store::CreateMemoryOptions options;
+  options.dtype = dtype;
   if (with_values) options.attached.values = &values;
   options.if_exists = hopfield::IfExists::kReplace;
   hopfield::store::create_memory(path, source, options);
@@ -59,10 +60,12 @@ std::vector<std::byte> body(bool with_values) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using hopfield::DType;
   using hopfield::fuzz::tolerate_errors;
-  static const std::vector<std::byte> starts[] = {body(false), body(true)};
+  static const std::vector<std::byte> starts[] = {body(false, DType::kF32), body(true, DType::kF32),
+                                                  body(false, DType::kI8)};
   if (size == 0) return 0;
-  const std::vector<std::byte>& start = starts[data[0] % 2u];
+  const std::vector<std::byte>& start = starts[data[0] % 3u];
   BytesInMemory file(start);
   hopfield::store::ChangeLogWriter log(file, start.size(), hopfield::store::ChangeLog({}, "new"));
   for (std::size_t at = 1; at + 2 <= size;) {

@@ -84,6 +84,14 @@ void write_seeds(const std::string& root) {
   store::MemoryWriter(grown).add(two_patterns(), more, options.attached);
   store::MemoryWriter(grown).attach(more, options.attached);
 
+  store::CreateMemoryOptions coded = options;
+  coded.dtype = DType::kI8;
+  store::create_memory(folder("memory") + "coded", two_patterns(), coded);
+  coded.exact.reset();
+  const std::string codes = folder("memory") + "codes";
+  store::create_memory(codes, two_patterns(), coded);
+  store::MemoryWriter(codes).add(two_patterns(), more, options.attached);
+
   // For memory_log: two patterns of depth 2 are there. Forget pattern 1; update pattern 0; add "n".
   const auto put = [](std::string& to, const auto& numbers) {
     to.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]);
@@ -109,6 +117,12 @@ void write_seeds(const std::string& root) {
   put(with, Floats{8, 9, 5, 0});
   put(with, Numbers{0, 2, braces});
   atomic_write_file(folder("memory_log") + "with", with);
+
+  // With codes and exact rows: two codes, zeros, a scale, zeros, a row for pattern 0.
+  std::string codes_log = {2, 3, 5};
+  put(codes_log, Numbers{1, 0, 127 + 256 * 129});
+  put(codes_log, Floats{0.5f, 0, 63.5f, -63.5f});
+  atomic_write_file(folder("memory_log") + "codes", codes_log);
 
   const std::vector<float> vectors = {std::bit_cast<float>(2), 1, 2, std::bit_cast<float>(2), 3, 4};
   std::string fvecs;

@@ -23,7 +23,7 @@ using Json = nlohmann::ordered_json;
 
 struct CreateArguments {
   NamedRows rows;
-  std::string output, json, dtype = "f32", values_dtype = "f32";
+  std::string output, json, dtype = "f32", exact, values_dtype = "f32";
   bool force = false;
 };
 
@@ -31,12 +31,11 @@ DType parse_dtype(const std::string& name) {
   return name == "f32" ? DType::kF32 : name == "bf16" ? DType::kBF16 : DType::kF16;
 }
 
-void add_dtype(CLI::App& command, const std::string& option, std::string& dtype,
-               const std::string& what) {
-  command.add_option(option, dtype, "How numbers of " + what + " are stored")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
-      ->type_name("f32|bf16|f16")
-      ->capture_default_str();
+/// "f32", "int8 with exact f32"
+std::string dtype_text(const Json& facts) {
+  const auto text = facts["dtype"].get<std::string>();
+  const Json exact = facts.value("exact_dtype", Json());
+  return exact.is_string() ? text + " with exact " + exact.get<std::string>() : text;
 }
 
 int run_create(const CreateArguments& a, const Context& context) {
@@ -47,7 +46,11 @@ int run_create(const CreateArguments& a, const Context& context) {
   check_output(target, inputs);
   Rows rows = open_named_rows(a.rows);
   store::CreateMemoryOptions options;
-  options.dtype = parse_dtype(a.dtype);
+  require(a.dtype == "int8" || a.exact.empty(), "--exact",
+          "expected --dtype int8 with --exact, got " + a.dtype);
+  options.dtype = a.dtype == "int8" ? DType::kI8 : parse_dtype(a.dtype);
+  if (a.exact == "none") options.exact.reset();
+  if (!a.exact.empty() && a.exact != "none") options.exact = parse_dtype(a.exact);
   options.values_dtype = parse_dtype(a.values_dtype);
   options.ids = rows.ids;
   options.attached = rows.attached();
@@ -64,7 +67,7 @@ int run_create(const CreateArguments& a, const Context& context) {
   if (!target.empty()) write_json(target, memory_facts(memory));
   if (target == "-") return kOk;
   std::cout << a.output << ": " << memory.num_patterns() << " patterns of depth " << memory.depth()
-            << ", " << dtype_name(memory.dtype()) << ", " << memory.num_bytes() << " bytes\n";
+            << ", " << dtype_text(memory_facts(memory)) << ", " << memory.num_bytes() << " bytes\n";
   return kOk;
 }
 
@@ -75,6 +78,7 @@ void add_create(CLI::App& noun, Context& context) {
       {"hopfield memory create patterns.npy -o memory.safetensors",
        "hopfield memory create table.csv --id-column name -o memory.safetensors --force",
        "hopfield memory create patterns.npy --ids names.txt --dtype bf16 -o small.safetensors",
+       "hopfield memory create patterns.npy --dtype int8 -o coded.safetensors",
        "hopfield memory create patterns.npy --values values.npy --metadata about.jsonl -o "
        "rich.safetensors"},
       [a, &context] { return run_create(*a, context); });
@@ -82,8 +86,20 @@ void add_create(CLI::App& noun, Context& context) {
   command.add_option("-o,--output", a->output, "The memory to write (safetensors)")
       ->type_name("FILE")
       ->required();
-  add_dtype(command, "--dtype", a->dtype, "patterns");
-  add_dtype(command, "--values-dtype", a->values_dtype, "values");
+  command.add_option("--dtype", a->dtype, "How numbers of patterns are stored")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}))
+      ->type_name("f32|bf16|f16|int8")
+      ->capture_default_str();
+  command
+      .add_option("--exact", a->exact,
+                  "With --dtype int8: keep the patterns beside their codes, too, to score the best "
+                  "ones exactly [default: f32]")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "none"}))
+      ->type_name("f32|bf16|f16|none");
+  command.add_option("--values-dtype", a->values_dtype, "How numbers of values are stored")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
+      ->type_name("f32|bf16|f16")
+      ->capture_default_str();
   add_json_flag(command, a->json);
   add_force(command, a->force);
 }
@@ -180,8 +196,7 @@ void print_stat(const Json& json, const BetaAdvice* advice) {
   };
   line("memory") << json["path"].get<std::string>() << "\n";
   line("patterns") << json["num_patterns"] << " of depth " << json["depth"] << ", "
-                   << json["dtype"].get<std::string>()
-                   << (json["has_ids"].get<bool>() ? ", with ids" : "")
+                   << dtype_text(json) << (json["has_ids"].get<bool>() ? ", with ids" : "")
                    << (json["has_metadata"].get<bool>() ? ", with metadata" : "") << "\n";
   if (json["has_values"].get<bool>()) {
     line("values") << "of depth " << json["values_depth"] << ", "

@@ -135,6 +135,10 @@ Json memory_facts(const store::MemoryFile& memory) {
                {"has_ids", memory.has_ids()},
                {"has_metadata", memory.has_metadata()},
                {"has_values", memory.has_values()}};
+  if (memory.dtype() == DType::kI8) {
+    const auto exact = memory.exact_dtype();
+    json["exact_dtype"] = exact ? Json(dtype_name(*exact)) : Json(nullptr);
+  }
   if (memory.has_values()) {
     json["values_depth"] = memory.values_depth();
     json["values_dtype"] = dtype_name(memory.values_dtype());

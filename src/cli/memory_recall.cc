@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/memory_codes.h"
 #include "cli/memory_partial.h"
 #include "cli/memory_recall_output.h"
 #include "cli/theory_output.h"
@@ -28,6 +29,7 @@ struct Recalled {
   std::vector<std::int64_t> top_index, size, steps;
   std::vector<StopReason> reason;
   std::vector<double> match_energy;  ///< with a threshold only
+  std::optional<RerankReport> codes;
 
   /// Of readouts [cues, depth].
   Recalled(std::int64_t cues, std::int64_t depth, std::int64_t num_top)
@@ -41,9 +43,33 @@ struct Recalled {
         size(energy.size()),
         steps(energy.size()),
         reason(energy.size()) {}
+
+  /// Keeps the first `kept` of each cue's `asked` associations.
+  void cut_top(std::int64_t asked, std::int64_t kept) {
+    const auto cut = [asked, kept](auto& numbers) {
+      auto to = numbers.begin();
+      for (auto from = numbers.begin(); from != numbers.end(); from += asked) {
+        to = std::copy_n(from, kept, to);
+      }
+      numbers.erase(to, numbers.end());
+    };
+    cut(top);
+    cut(top_index);
+  }
 };
 
 /// `values` may be not given: then the patterns themselves are read out.
+Associations question(const PatternView& patterns, const PatternView& values,
+                      const PatternView& cues, const double& beta, const RecallArguments& a) {
+  Associations in;
+  in.stored = patterns;
+  in.projections = values;
+  in.states = cues;
+  in.beta = {&beta, 1};
+  in.similarity = parse_similarity(a.similarity);
+  return in;
+}
+
 void ask(const PatternView& patterns, const PatternView& values, const PatternView& cues,
          double beta, std::int64_t updates, const RecallArguments& a, Executor* executor,
          const AssociateOutputs<float>& out, const RetrieveReport<float>& report) {
@@ -58,19 +84,13 @@ void ask(const PatternView& patterns, const PatternView& values, const PatternVi
     complete(patterns, cues, beta, options, out, report);
     return;
   }
-  Associations in;
-  in.stored = patterns;
-  in.projections = values;
-  in.states = cues;
-  in.beta = {&beta, 1};
-  in.similarity = parse_similarity(a.similarity);
   UpdateOptions update;
   update.update_steps_max = {&steps_max, 1};
   update.update_steps_eps = {&a.eps, 1};
   update.update_steps_cap = a.cap;
   AssociateOptions options;
   options.executor = executor;
-  retrieve(in, update, out, report, options);
+  retrieve(question(patterns, values, cues, beta, a), update, out, report, options);
 }
 
 /// Everything a recall knows before its first cue.
@@ -86,19 +106,24 @@ struct Recall {
   std::int64_t num_top() const { return std::min(arguments.top, memory.num_patterns()); }
   /// No energy falls along updates by cosines.
   bool has_energy() const { return arguments.similarity != "cosine"; }
+  /// Whether the last association is corrected by exact rows.
+  bool reranks() const { return memory.dtype() == DType::kI8 && !arguments.complete; }
 };
 
 Recalled answer(const Recall& recall, const PatternView& cues, const Context& context) {
   const std::int64_t num_cues = cues.rows, depth = recall.readout_depth();
   Executor* executor = context.stoppable_executor.get();
-  Recalled batch(num_cues, depth, recall.num_top());
+  const std::int64_t num_asked =
+      recall.reranks() ? rerank_candidates(recall.num_top(), recall.memory.num_patterns())
+                       : recall.num_top();
+  Recalled batch(num_cues, depth, num_asked);
   AssociateOutputs<float> out;
   out.state = mutable_view(batch.readout.data(), num_cues, depth);
   if (recall.has_energy()) out.energy = batch.energy;
   out.lse = batch.lse;
   out.entropy = batch.entropy;
   out.metastable_size = batch.size;
-  out.num_top = recall.num_top();
+  out.num_top = num_asked;
   out.top = batch.top;
   out.top_index = batch.top_index;
   RetrieveReport<float> report;
@@ -108,8 +133,25 @@ Recalled answer(const Recall& recall, const PatternView& cues, const Context& co
     report.energies = batch.energy_cue;
     report.num_energies = 1;
   }
-  ask(recall.memory.patterns(), recall.values ? recall.memory.values() : PatternView(), cues,
-      recall.beta.value, recall.updates, recall.arguments, executor, out, report);
+  std::vector<float> final_states;
+  if (recall.reranks()) {
+    final_states.resize(static_cast<std::size_t>(num_cues * cues.depth));
+    report.final_state = mutable_view(final_states.data(), num_cues, cues.depth);
+  }
+  const PatternView patterns = recall.memory.patterns();
+  const PatternView values = recall.values ? recall.memory.values() : PatternView();
+  ask(patterns, values, cues, recall.beta.value, recall.updates, recall.arguments, executor, out,
+      report);
+  if (recall.reranks()) {
+    RerankOptions options;
+    options.num_top = recall.num_top();
+    options.executor = executor;
+    batch.codes =
+        rerank(question(patterns, values, pattern_view(final_states.data(), num_cues, cues.depth),
+                        recall.beta.value, recall.arguments),
+               exact_rows(recall.memory), out, options);
+    batch.cut_top(num_asked, recall.num_top());
+  }
   for (std::int64_t& steps : batch.steps) ++steps;  // the last association updated, too
   if (recall.threshold) {
     batch.match_energy = match_energies(recall.memory, cues, recall.beta.value, executor);
@@ -176,6 +218,7 @@ RecallAnswer answer_of(const Recall& recall, const Recalled& batch, std::int64_t
     answer.top.push_back({memory.id(index), index, short_number(batch.top[j]), {}});
     if (memory.has_metadata()) answer.top.back().metadata = metadata_of(memory, index);
   }
+  if (batch.codes) answer.codes = codes_json(*batch.codes, i);
   const auto depth = static_cast<std::size_t>(recall.readout_depth());
   answer.readout = std::span(batch.readout).subspan(i * depth, depth);
   return answer;
@@ -260,6 +303,7 @@ int run_recall(const RecallArguments& a, const Context& context) {
   }
   std::optional<RecallOutput> output;
   std::int64_t num_converged = 0;
+  CodesSummary codes;
   const auto begin = [&](const PatternView& states) {
     if (!recall.threshold) recall.beta = choose_beta_of(a, given_beta, memory, states, context);
     output.emplace(head_of(recall));
@@ -268,6 +312,7 @@ int run_recall(const RecallArguments& a, const Context& context) {
     if (!output) begin(states);
     const Recalled batch = answer(recall, states, context);
     num_converged += std::count(batch.reason.begin(), batch.reason.end(), StopReason::kConverged);
+    if (batch.codes) codes.add(*batch.codes);
     std::vector<RecallAnswer> answers;
     for (std::size_t i = 0; output->wants_answers() && i < batch.steps.size(); ++i) {
       answers.push_back(answer_of(recall, batch, first, i));
@@ -276,7 +321,8 @@ int run_recall(const RecallArguments& a, const Context& context) {
   };
   const std::int64_t num_cues = for_cue_batches(cues, "recalling", context, add, missing);
   if (!output) begin({});
-  output->finish(updates < 0 ? Json(num_converged) : Json(nullptr));
+  output->finish(updates < 0 ? Json(num_converged) : Json(nullptr),
+                 recall.reranks() ? codes.line() : "");
   const std::int64_t num_moving = num_cues - num_converged;
   if (updates < 0 && num_moving > 0) {
     note(std::to_string(num_moving) + " of " + std::to_string(num_cues) +

@@ -77,7 +77,7 @@ void RecallOutput::add(const std::vector<RecallAnswer>& answers, std::span<const
   num_cues_ += std::ssize(readouts) / head_.readout_depth;
 }
 
-void RecallOutput::finish(const Json& num_converged) {
+void RecallOutput::finish(const Json& num_converged, const std::string& last_line) {
   output_->commit();
   if (json_ != nullptr) {
     json_->write((num_cues_ == 0 ? "],\n" : "\n  ],\n") +
@@ -88,6 +88,7 @@ void RecallOutput::finish(const Json& num_converged) {
   if (prints() && num_cues_ > kShown) {
     std::cout << "   ... " << num_cues_ - kShown << " more; -o FILE or --json FILE has them all\n";
   }
+  if (prints() && !last_line.empty()) std::cout << "\n" << last_line;
 }
 
 Json RecallOutput::result(const RecallAnswer& answer) const {
@@ -111,6 +112,7 @@ Json RecallOutput::result(const RecallAnswer& answer) const {
     if (one.metadata) top.back()["metadata"] = *one.metadata;
   }
   json["top"] = std::move(top);
+  if (answer.codes) json["codes"] = *answer.codes;
   Json readout = Json::array();
   for (const float x : answer.readout) readout.push_back(short_number(x));
   json[head_.what] = std::move(readout);

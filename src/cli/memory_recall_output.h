@@ -32,6 +32,7 @@ struct RecallAnswer {
   std::optional<double> match_energy;
   std::optional<bool> match;
   std::vector<Association> top;    ///< descending, not empty
+  std::optional<Json> codes;       ///< of a memory of int8 codes: the bounds
   std::span<const float> readout;  ///< the state or the values
 };
 
@@ -60,8 +61,8 @@ class RecallOutput {
   /// The next cues, in order, and the readouts of all of them.
   void add(const std::vector<RecallAnswer>& answers, std::span<const float> readouts);
 
-  /// `num_converged` as in JSON: null unless asked to converge.
-  void finish(const Json& num_converged);
+  /// `num_converged` as in JSON: null unless asked to converge. `last_line` ends the table.
+  void finish(const Json& num_converged, const std::string& last_line = "");
 
  private:
   bool prints() const { return head_.output != "-" && head_.json_path != "-"; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/memory_answers.h"
+#include "cli/memory_codes.h"
 #include "cli/memory_recall.h"
 #include "cli/theory_output.h"
 #include "hopfield/memory/search.h"
@@ -32,12 +33,14 @@ class SearchOutput {
         beta_(beta),
         output_(path, num_top, {"cue", "rank", "id", "index", "similarity", "score", "weight"}) {}
 
-  void add(std::int64_t first_cue, const SearchResult& found) {
+  /// `codes` is null unless the memory holds codes.
+  void add(std::int64_t first_cue, const SearchResult& found, const RerankReport* codes) {
+    if (codes != nullptr) codes_.add(*codes);
     output_.numbers(found.index);
     for (std::size_t t = 0; t < found.lse.size(); ++t) {
       const std::int64_t cue = first_cue + static_cast<std::int64_t>(t);
       if (output_.format() == AnswerFormat::kNone && cue < kShown) print(cue, found, t);
-      if (output_.format() == AnswerFormat::kJsonLines) output_.json(answer(cue, found, t));
+      if (output_.format() == AnswerFormat::kJsonLines) output_.json(answer(cue, found, t, codes));
       if (output_.table()) add_cells(cue, found, t);
     }
   }
@@ -46,6 +49,9 @@ class SearchOutput {
     output_.commit();
     if (output_.format() == AnswerFormat::kNone && num_cues > kShown) {
       std::cout << "   ... " << num_cues - kShown << " more; -o FILE has them all\n";
+    }
+    if (output_.format() == AnswerFormat::kNone && memory_.dtype() == DType::kI8) {
+      std::cout << "\n" << codes_.line();
     }
   }
 
@@ -61,7 +67,8 @@ class SearchOutput {
     }
   }
 
-  Json answer(std::int64_t cue, const SearchResult& found, std::size_t t) const {
+  Json answer(std::int64_t cue, const SearchResult& found, std::size_t t,
+              const RerankReport* codes) const {
     Json hits = Json::array();
     const auto k = static_cast<std::size_t>(found.num_top);
     for (std::size_t i = t * k; i < (t + 1) * k; ++i) {
@@ -72,7 +79,9 @@ class SearchOutput {
                       {"weight", found.weight[i]}});
       if (memory_.has_metadata()) hits.back()["metadata"] = metadata_of(memory_, found.index[i]);
     }
-    return {{"cue", cue}, {"lse", found.lse[t]}, {"hits", std::move(hits)}};
+    Json json = {{"cue", cue}, {"lse", found.lse[t]}, {"hits", std::move(hits)}};
+    if (codes != nullptr) json["codes"] = codes_json(*codes, t);
+    return json;
   }
 
   void print(std::int64_t cue, const SearchResult& found, std::size_t t) const {
@@ -89,6 +98,7 @@ class SearchOutput {
   const store::MemoryFile& memory_;
   double beta_;
   AnswerOutput<std::int64_t> output_;
+  CodesSummary codes_;
 };
 
 int run_search(const SearchArguments& a, const Context& context) {
@@ -113,7 +123,14 @@ int run_search(const SearchArguments& a, const Context& context) {
   SearchOutput output(memory, beta.value, a.output, options.num_top);
   const std::int64_t num_cues = for_cue_batches(
       cues, "searching", context, [&](std::int64_t first, const PatternView& states) {
-        output.add(first, search(memory.patterns(), states, beta.value, options));
+        if (memory.dtype() == DType::kI8) {
+          RerankReport codes;
+          const SearchResult found = search_codes(memory.patterns(), exact_rows(memory), states,
+                                                  beta.value, options, &codes);
+          output.add(first, found, &codes);
+        } else {
+          output.add(first, search(memory.patterns(), states, beta.value, options), nullptr);
+        }
       });
   output.finish(num_cues);
   return kOk;

@@ -19,6 +19,7 @@ inline PatternView rows_of(const PatternView& view, std::int64_t first, std::int
     part.data = static_cast<const char*>(view.data) +
                 first * view.row_stride * static_cast<std::int64_t>(dtype_bytes(view.dtype));
   }
+  if (view.scales != nullptr) part.scales += first;
   return part;
 }
 
@@ -38,7 +39,7 @@ void load_elements(const char* from, std::int64_t count, T* out) {
   for (std::int64_t k = 0; k < count; ++k) {
     From x;
     std::memcpy(&x, from + k * static_cast<std::int64_t>(sizeof(From)), sizeof(From));
-    if constexpr (std::is_floating_point_v<From>) {
+    if constexpr (std::is_arithmetic_v<From>) {
       out[k] = static_cast<T>(x);
     } else {
       out[k] = static_cast<T>(to_f32(x));
@@ -63,6 +64,12 @@ void load_row(const PatternView& view, std::int64_t row, std::int64_t head, T* o
       return load_elements<BF16>(from, view.depth, out);
     case DType::kF16:
       return load_elements<F16>(from, view.depth, out);
+    case DType::kI8:
+      load_elements<std::int8_t>(from, view.depth, out);
+      for (std::int64_t k = 0; k < view.depth; ++k) {
+        out[k] = static_cast<T>(static_cast<float>(out[k]) * view.scales[row]);
+      }
+      return;
   }
 }
 

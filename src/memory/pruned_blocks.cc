@@ -140,6 +140,7 @@ class Builder {
   void run() {
     require(stored_.heads == 1, kOp,
             "expected patterns of one head, got " + std::to_string(stored_.heads));
+    require(stored_.dtype != DType::kI8, kOp, "expected f64, f32, bf16 or f16 patterns, got int8");
     require((stored_.dtype == DType::kF64) == std::is_same_v<T, double>, kOp,
             "expected double for f64 patterns and float for others, got the other one");
     require(options_.block_size >= 0, kOp,

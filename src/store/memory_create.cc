@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <unordered_map>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "hopfield/base/version.h"
 #include "hopfield/store/memory_file.h"
 #include "store/memory_format.h"
+#include "store/numbers.h"
 
 namespace hopfield::store {
 namespace internal {
@@ -112,6 +114,61 @@ std::vector<std::byte> encode(std::span<const double> block, const PatternSource
   return bytes;
 }
 
+namespace {
+
+/// Appends the codes of a row and its scale.
+void encode_row(std::span<const double> row, const PatternSource& source, std::int64_t row_index,
+                EncodedPatterns& out) {
+  double largest = 0;
+  for (const double x : row) largest = std::max(largest, std::abs(x));
+  const auto scale = static_cast<float>(largest / 127);
+  // A scale below the normal numbers would be too coarse for the bound that recalls rely on.
+  if (largest > 0 && scale < std::numeric_limits<float>::min()) {
+    fail(ErrorCode::kCorruptData, kMemoryOp,
+         source.where(row_index, 0) +
+             ": expected a row of zeros or with a number of size 127 * 2^-126 (some 1.5e-36) or " +
+             "more for int8, got smaller ones; scale the patterns or choose another type");
+  }
+  if (!std::isfinite(127 * scale)) {
+    fail(ErrorCode::kCorruptData, kMemoryOp,
+         source.where(row_index, 0) +
+             ": expected numbers within the range of int8 with an f32 scale, got larger ones; " +
+             "scale the patterns or choose another type");
+  }
+  for (const double x : row) {
+    const double code = scale > 0 ? std::nearbyint(x / static_cast<double>(scale)) : 0;
+    out.patterns.push_back(static_cast<std::byte>(static_cast<std::int8_t>(code)));
+  }
+  const auto bytes = std::as_bytes(std::span(&scale, 1));
+  out.scales.insert(out.scales.end(), bytes.begin(), bytes.end());
+}
+
+}  // namespace
+
+EncodedPatterns encode_patterns(std::span<const double> block, const PatternSource& source,
+                                std::int64_t first_row, DType dtype, std::optional<DType> exact) {
+  EncodedPatterns out;
+  if (dtype != DType::kI8) {
+    out.patterns = encode(block, source, first_row, dtype);
+    return out;
+  }
+  // Also what refuses numbers that are not finite.
+  out.exact = encode(block, source, first_row, exact.value_or(DType::kF32));
+  std::vector<double> kept(block.begin(), block.end());
+  if (exact) {
+    convert(out.exact, tensor_type(*exact), kept.data(), std::ssize(kept));
+  } else {
+    out.exact.clear();
+  }
+  const auto depth = static_cast<std::size_t>(source.depth);
+  out.patterns.reserve(kept.size());
+  for (std::size_t i = 0; i < kept.size(); i += depth) {
+    encode_row(std::span(kept).subspan(i, depth), source,
+               first_row + static_cast<std::int64_t>(i / depth), out);
+  }
+  return out;
+}
+
 void check_attachments(const Attachments& attached, std::int64_t num_patterns) {
   const auto check_count = [num_patterns](std::int64_t count, const std::string& what) {
     require(count == num_patterns, kMemoryOp,
@@ -139,13 +196,16 @@ PackedTexts::PackedTexts(std::span<const std::string> texts) {
 
 namespace {
 
-void require_storable(DType dtype) {
-  require(dtype != DType::kF64, kMemoryOp, "expected dtype f32, bf16 or f16, got f64");
+void require_float(DType dtype, std::string_view what) {
+  require(dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16, kMemoryOp,
+          "expected " + std::string(what) + " of dtype f32, bf16 or f16, got " +
+              std::string(dtype_name(dtype)));
 }
 
-/// Appends all rows. Returns their checksum.
-std::uint32_t write_rows(SafetensorsWriter& writer, const PatternSource& source, DType dtype,
-                         const std::function<bool()>& cancelled) {
+/// Appends all rows, as `bytes_of(numbers, first row)` has them. Returns their checksum.
+template <class BytesOf>
+std::uint32_t write_rows(SafetensorsWriter& writer, const PatternSource& source,
+                         const std::function<bool()>& cancelled, const BytesOf& bytes_of) {
   std::uint32_t crc = 0;
   const std::int64_t block = std::max<std::int64_t>(1, kBlockNumbers / source.depth);
   for (std::int64_t first = 0; first < source.num_patterns; first += block) {
@@ -155,7 +215,7 @@ std::uint32_t write_rows(SafetensorsWriter& writer, const PatternSource& source,
     const std::int64_t count = std::min(block, source.num_patterns - first);
     const std::vector<double> rows = source.rows(first, count);
     HOPFIELD_CHECK(rows.size() == static_cast<std::uint64_t>(count * source.depth));
-    const std::vector<std::byte> bytes = encode(rows, source, first, dtype);
+    const std::vector<std::byte> bytes = bytes_of(rows, first);
     crc = crc32(bytes, crc);
     writer.append(bytes);
   }
@@ -166,8 +226,10 @@ std::uint32_t write_rows(SafetensorsWriter& writer, const PatternSource& source,
 
 void write_memory(const std::string& path, const PatternSource& source,
                   const CreateMemoryOptions& options) {
-  require_storable(options.dtype);
-  require_storable(options.values_dtype);
+  const bool codes = options.dtype == DType::kI8;
+  if (!codes) require_float(options.dtype, "patterns");
+  if (codes && options.exact) require_float(*options.exact, "exact rows");
+  require_float(options.values_dtype, "values");
   const PatternSource* values = options.attached.values;
   require(source.num_patterns >= 0 && source.depth >= 1, kMemoryOp,
           "expected patterns [S, d] with d >= 1, got [" + std::to_string(source.num_patterns) +
@@ -184,7 +246,9 @@ void write_memory(const std::string& path, const PatternSource& source,
   std::vector<TensorEntry> entries;
   std::map<std::string, std::string> metadata = {
       {"format", kMemoryFormat},
-      {"version", values != nullptr || with_metadata ? "2" : "1"},
+      {"version", codes                                ? "3"
+                  : values != nullptr || with_metadata ? "2"
+                                                       : "1"},
       {"generator", std::string("hopfield ") + version()},
       {kHeaderChecksum, "00000000"}};
   if (options.next_number > source.num_patterns) {
@@ -199,6 +263,8 @@ void write_memory(const std::string& path, const PatternSource& source,
   };
   const PackedTexts ids(options.ids), texts(options.attached.metadata);
   add_rows("patterns", source, options.dtype);
+  if (codes) entries.push_back({"scales", TensorType::kF32, {source.num_patterns}, 0, 0});
+  if (codes && options.exact) add_rows("exact", source, *options.exact);
   if (values != nullptr) add_rows("values", *values, options.values_dtype);
   if (!options.ids.empty()) add_texts("ids", ids);
   if (with_metadata) add_texts("metadata", texts);
@@ -212,10 +278,17 @@ void write_memory(const std::string& path, const PatternSource& source,
   };
   for (const TensorEntry& entry : std::vector<TensorEntry>(writer.tensors())) {
     std::uint32_t crc = 0;
-    if (entry.name == "patterns") {
-      crc = write_rows(writer, source, options.dtype, options.cancelled);
+    if (entry.name == "patterns" || entry.name == "scales" || entry.name == "exact") {
+      crc = write_rows(writer, source, options.cancelled, [&](const auto& rows, auto first) {
+        if (entry.name == "exact") return encode(rows, source, first, *options.exact);
+        EncodedPatterns encoded =
+            encode_patterns(rows, source, first, options.dtype, options.exact);
+        return entry.name == "patterns" ? encoded.patterns : encoded.scales;
+      });
     } else if (entry.name == "values") {
-      crc = write_rows(writer, *values, options.values_dtype, options.cancelled);
+      crc = write_rows(writer, *values, options.cancelled, [&](const auto& rows, auto first) {
+        return encode(rows, *values, first, options.values_dtype);
+      });
     } else {
       const PackedTexts& packed = entry.name.starts_with("ids") ? ids : texts;
       crc = entry.name.ends_with(".bytes") ? write_bytes(std::as_bytes(std::span(packed.bytes)))
@@ -240,6 +313,7 @@ void write_copy(const MemoryFile& memory, const std::string& path, IfExists if_e
     options.attached.values = &values;
   }
   options.dtype = memory.dtype();
+  options.exact = memory.exact_dtype();
   options.values_dtype = memory.values_dtype();
   options.ids = ids;
   options.attached.metadata = metadata;

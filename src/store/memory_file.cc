@@ -139,9 +139,9 @@ void MemoryFile::State::read_version() {
   const std::optional<std::int64_t> number =
       stated == metadata.end() ? std::nullopt : internal::number_of(stated->second, 100'000'000);
   if (!number || *number < 1) corrupt("expected a version, got none");
-  if (*number > 2) {
+  if (*number > 3) {
     fail(ErrorCode::kUnsupported, kMemoryOp,
-         "'" + file.path() + "': expected version 1 or 2, got " + stated->second +
+         "'" + file.path() + "': expected version 1 to 3, got " + stated->second +
              "; read it with a newer hopfield");
   }
   version = *number;
@@ -151,9 +151,11 @@ void MemoryFile::State::read_table(Table& table, std::string_view name) {
   table.tensor = &file.at(name);
   const TensorEntry& tensor = *table.tensor;
   const std::string start = "tensor '" + std::string(name) + "': expected ";
-  const std::optional<DType> type = float_dtype(tensor.type);
+  const bool codes = version >= 3 && &table == &patterns;
+  std::optional<DType> type = float_dtype(tensor.type);
+  if (codes) type = tensor.type == TensorType::kI8 ? std::optional(DType::kI8) : std::nullopt;
   if (!type || *type == DType::kF64 || tensor.shape.size() != 2 || tensor.shape[1] < 1) {
-    corrupt(start + "F32, BF16 or F16 of shape [S, d], got " +
+    corrupt(start + (codes ? "I8" : "F32, BF16 or F16") + " of shape [S, d], got " +
             std::string(tensor_type_name(tensor.type)) + " " + shape_text(tensor.shape));
   }
   table.dtype = *type;
@@ -169,6 +171,20 @@ void MemoryFile::State::read_table(Table& table, std::string_view name) {
             std::to_string(tensor.offset));
   }
   table.body = file.bytes(tensor).data();
+}
+
+void MemoryFile::State::read_scales() {
+  const TensorEntry& tensor = file.at("scales");
+  if (tensor.type != TensorType::kF32 || tensor.shape.size() != 1 || tensor.shape[0] != body_rows ||
+      tensor.offset % sizeof(float) != 0) {
+    corrupt("tensor 'scales': expected F32 of shape [" + std::to_string(body_rows) +
+            "] at a multiple of 4 bytes, got " + std::string(tensor_type_name(tensor.type)) + " " +
+            shape_text(tensor.shape) + " at byte " + std::to_string(tensor.offset));
+  }
+  scales.tensor = &tensor;
+  scales.depth = 1;
+  scales.row_bytes = sizeof(float);
+  scales.body = file.bytes(tensor).data();
 }
 
 void MemoryFile::State::read_texts(Texts& texts, const std::string& name) {
@@ -191,9 +207,11 @@ void MemoryFile::State::read_body() {
     const std::string& name = entry.name;
     const bool first = name == "patterns" || name == "ids.bytes" || name == "ids.offsets";
     const bool second = name == "values" || name == "metadata.bytes" || name == "metadata.offsets";
-    if (!first && !(second && version >= 2)) {
+    const bool third = name == "scales" || name == "exact";
+    if (!first && !(second && version >= 2) && !(third && version >= 3)) {
       corrupt(std::string("expected tensors patterns and ids") +
-              (version >= 2 ? ", values and metadata" : "") + ", got also '" + name + "'");
+              (version >= 2 ? ", values and metadata" : "") +
+              (version >= 3 ? ", scales and exact" : "") + ", got also '" + name + "'");
     }
     if (metadata.count(checksum_key(name)) == 0) {
       corrupt("expected a checksum of tensor '" + name + "', got none");
@@ -201,12 +219,19 @@ void MemoryFile::State::read_body() {
   }
   read_table(patterns, "patterns");
   body_rows = patterns.tensor->shape[0];
-  if (file.find("values") != nullptr) {
-    read_table(values, "values");
-    if (values.tensor->shape[0] != body_rows) {
-      corrupt("tensor 'values': expected " + std::to_string(body_rows) + " rows, got " +
-              std::to_string(values.tensor->shape[0]));
+  if (version >= 3) read_scales();
+  for (Table* table : {&exact, &values}) {
+    const std::string name = table == &exact ? "exact" : "values";
+    if (file.find(name) == nullptr) continue;
+    read_table(*table, name);
+    if (table->tensor->shape[0] != body_rows) {
+      corrupt("tensor '" + name + "': expected " + std::to_string(body_rows) + " rows, got " +
+              std::to_string(table->tensor->shape[0]));
     }
+  }
+  if (exact.given() && exact.depth != patterns.depth) {
+    corrupt("tensor 'exact': expected depth " + std::to_string(patterns.depth) +
+            " as that of the patterns, got " + std::to_string(exact.depth));
   }
   next_number = body_rows;
   if (const auto stored = metadata.find(kNextNumber); stored != metadata.end()) {
@@ -236,7 +261,7 @@ void MemoryFile::State::read_log() {
   }
   ChangeLog changes(tail.subspan(zeros), file.path());
   if (changes.changes().empty()) return;
-  for (Table* table : {&patterns, &values}) {
+  for (Table* table : tables()) {
     if (!table->given()) continue;
     std::vector<const std::byte*> rows(static_cast<std::size_t>(body_rows));
     for (std::int64_t i = 0; i < body_rows; ++i) {
@@ -274,7 +299,7 @@ void MemoryFile::State::read_log() {
 void MemoryFile::State::select(std::vector<std::int64_t> positions) {
   live = std::move(positions);
   selected = true;
-  for (Table* table : {&patterns, &values}) table->gathered = std::make_unique<Table::Gathered>();
+  for (Table* table : tables()) table->gathered = std::make_unique<Table::Gathered>();
   position_of_name = std::make_unique<Names>();
   has_ids = ids.given();
   for (std::int64_t i = 0; !has_ids && i < num_patterns(); ++i) {
@@ -303,7 +328,7 @@ void MemoryFile::State::apply_add(const Change& change) {
     added_names.push_back(in.text(names, i));
     positions.push_back(first + static_cast<std::int64_t>(i));
   }
-  for (Table* table : {&patterns, &values}) {
+  for (Table* table : tables()) {
     if (table->given()) table->rows.resize(static_cast<std::size_t>(num_positions()));
   }
   apply_parts(in, parts, positions);
@@ -351,7 +376,11 @@ void MemoryFile::State::apply_parts(Payload& in, std::int64_t parts,
       table.rows[static_cast<std::size_t>(positions[i])] = rows.data() + i * table.row_bytes;
     }
   };
-  if ((parts & Part::kPatterns) != 0) take_rows(patterns);
+  if ((parts & Part::kPatterns) != 0) {
+    for (Table* table : pattern_tables()) {
+      if (table->given()) take_rows(*table);
+    }
+  }
   if ((parts & Part::kValues) != 0) take_rows(values);
   if ((parts & Part::kMetadata) != 0) {
     in.skip_to_multiple_of_8();
@@ -414,6 +443,19 @@ PatternView MemoryFile::State::view(Table& table) {
   return view;
 }
 
+PatternView MemoryFile::State::patterns_view() {
+  PatternView codes = view(patterns);
+  codes.scales = static_cast<const float*>(view(scales).data);
+  return codes;
+}
+
+void MemoryFile::State::load_row(const Table& table, std::int64_t position, double* out) const {
+  internal::convert({table.row(position), table.row_bytes}, table.tensor->type, out, table.depth);
+  if (table.dtype != DType::kI8) return;
+  const double scale = internal::load<float>(scales.row(position));
+  for (std::int64_t k = 0; k < table.depth; ++k) out[k] *= scale;
+}
+
 PatternSource MemoryFile::State::source(const Table& table, const std::string& what) const {
   PatternSource source;
   source.num_patterns = num_patterns();
@@ -421,8 +463,7 @@ PatternSource MemoryFile::State::source(const Table& table, const std::string& w
   source.rows = [this, &table](std::int64_t first, std::int64_t count) {
     std::vector<double> numbers(static_cast<std::size_t>(count * table.depth));
     for (std::int64_t i = 0; i < count; ++i) {
-      internal::convert({table.row(position(first + i)), table.row_bytes}, table.tensor->type,
-                        numbers.data() + i * table.depth, table.depth);
+      load_row(table, position(first + i), numbers.data() + i * table.depth);
     }
     return numbers;
   };
@@ -447,15 +488,39 @@ const std::unordered_map<std::string_view, std::int64_t>& MemoryFile::State::sto
 }
 
 void MemoryFile::State::verify_numbers(const Table& table, const std::string& what) const {
-  std::vector<float> numbers(num_patterns() > 0 ? static_cast<std::size_t>(table.depth) : 0);
+  std::vector<double> numbers(num_patterns() > 0 ? static_cast<std::size_t>(table.depth) : 0);
   for (std::int64_t i = 0; i < num_patterns(); ++i) {
-    internal::convert({table.row(position(i)), table.row_bytes}, table.tensor->type, numbers.data(),
-                      table.depth);
-    const auto bad =
-        std::find_if(numbers.begin(), numbers.end(), [](float x) { return !std::isfinite(x); });
+    load_row(table, position(i), numbers.data());
+    const auto bad = std::find_if(numbers.begin(), numbers.end(),
+                                  [](double x) { return !std::isfinite(static_cast<float>(x)); });
     if (bad != numbers.end()) {
       corrupt(what + "expected finite numbers, got another in row " + std::to_string(i) +
               ", column " + std::to_string(bad - numbers.begin()) + " (counted from 0)");
+    }
+  }
+}
+
+void MemoryFile::State::verify_codes() const {
+  const auto depth = num_patterns() > 0 ? static_cast<std::size_t>(patterns.depth) : 0;
+  std::vector<double> decoded(depth), kept(depth);
+  for (std::int64_t i = 0; i < num_patterns(); ++i) {
+    const std::int64_t at = position(i);
+    const std::string row = " in row " + std::to_string(i) + " (counted from 0)";
+    const double scale = internal::load<float>(scales.row(at));
+    if (!std::isfinite(scale) || scale < 0) {
+      corrupt("scales: expected finite numbers >= 0, got " + std::to_string(scale) + row);
+    }
+    const std::byte* codes = patterns.row(at);
+    if (std::find(codes, codes + depth, std::byte{0x80}) != codes + depth) {
+      corrupt("expected codes from -127 to 127, got -128" + row);
+    }
+    if (!exact.given()) continue;
+    load_row(patterns, at, decoded.data());
+    load_row(exact, at, kept.data());
+    for (std::size_t k = 0; k < depth; ++k) {
+      if (std::abs(kept[k] - decoded[k]) > internal::kCodeError * scale) {
+        corrupt("expected codes within half a scale of the exact rows, got another" + row);
+      }
     }
   }
 }
@@ -472,7 +537,9 @@ void MemoryFile::State::verify_patterns() const {
     for (std::int64_t i = 0; i < num_patterns(); ++i) names.push_back(name(position(i)));
     internal::check_ids(names, "'" + file.path() + "', ");
   }
+  if (scales.given()) verify_codes();
   verify_numbers(patterns, "");
+  if (exact.given()) verify_numbers(exact, "exact: ");
   if (values.given()) verify_numbers(values, "values: ");
   for (std::int64_t i = 0; has_metadata && i < num_patterns(); ++i) {
     const std::string flaw = internal::metadata_flaw(metadata(position(i)));
@@ -519,8 +586,12 @@ DType MemoryFile::dtype() const {
   return state_->patterns.dtype;
 }
 
+std::optional<DType> MemoryFile::exact_dtype() const {
+  return state_->exact.given() ? std::optional(state_->exact.dtype) : std::nullopt;
+}
+
 std::int64_t MemoryFile::version() const {
-  return has_values() || has_metadata() ? 2 : 1;
+  return state_->scales.given() ? 3 : has_values() || has_metadata() ? 2 : 1;
 }
 
 std::int64_t MemoryFile::tombstones() const {
@@ -540,7 +611,7 @@ std::uint64_t MemoryFile::num_bytes() const {
 }
 
 PatternView MemoryFile::patterns() const {
-  return state_->view(state_->patterns);
+  return state_->patterns_view();
 }
 
 bool MemoryFile::has_values() const {
@@ -614,7 +685,8 @@ void MemoryFile::verify() const {
 }
 
 PatternSource pattern_source(const MemoryFile& memory) {
-  return memory.state_->source(memory.state_->patterns, "");
+  const MemoryFile::State& state = *memory.state_;
+  return state.source(state.exact.given() ? state.exact : state.patterns, "");
 }
 
 PatternSource value_source(const MemoryFile& memory) {

@@ -1,6 +1,7 @@
 #ifndef HOPFIELD_SRC_STORE_MEMORY_FORMAT_H_
 #define HOPFIELD_SRC_STORE_MEMORY_FORMAT_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -71,10 +72,23 @@ struct PackedTexts {
   std::string bytes;
 };
 
-/// Rows of a source as they lie in a file. Errors: kCorruptData for a number that is not finite or
-/// beyond the range of dtype. `block` holds the numbers of rows from `first_row` on.
+/// Rows of a source as they lie in a file, not as codes. Errors: kCorruptData for a number that is
+/// not finite or beyond the range of dtype. `block` holds the numbers of rows from `first_row` on.
 std::vector<std::byte> encode(std::span<const double> block, const PatternSource& source,
                               std::int64_t first_row, DType dtype);
+
+/// What becomes of rows of patterns; scales and exact rows where there are such tensors.
+struct EncodedPatterns {
+  std::vector<std::byte> patterns, scales, exact;
+};
+/// The same of any dtype; `exact` as in CreateMemoryOptions. Errors: as encode; kCorruptData for a
+/// row that is too small for codes.
+EncodedPatterns encode_patterns(std::span<const double> block, const PatternSource& source,
+                                std::int64_t first_row, DType dtype, std::optional<DType> exact);
+
+/// How far, in units of its scale, a number may lie from its code: half a unit and the rounding of
+/// the quotient.
+inline constexpr double kCodeError = 0.5 + 0x1p-40;
 
 /// create_memory without a lock of the file that is replaced.
 void write_memory(const std::string& path, const PatternSource& source,
@@ -127,6 +141,7 @@ struct MemoryFile::State {
   void read_body();
   void read_version();
   void read_table(internal::Table& table, std::string_view name);
+  void read_scales();
   void read_texts(internal::Texts& texts, const std::string& name);
   void read_log();
   void apply_add(const Change& change);
@@ -153,15 +168,22 @@ struct MemoryFile::State {
   std::string name(std::int64_t position) const;
   std::string_view metadata(std::int64_t position) const;
   PatternView view(internal::Table& table);
+  PatternView patterns_view();
+  /// Row of a table as doubles; codes times their scale.
+  void load_row(const internal::Table& table, std::int64_t position, double* out) const;
   PatternSource source(const internal::Table& table, const std::string& what) const;
   const std::unordered_map<std::string_view, std::int64_t>& stored_names();
   /// All but the commits of the log, of which one may be damaged without loss.
   void verify_patterns() const;
   void verify_numbers(const internal::Table& table, const std::string& what) const;
+  void verify_codes() const;
+  /// The tensors that hold numbers, whether given or not, as a change brings them.
+  std::array<internal::Table*, 3> pattern_tables() { return {&patterns, &scales, &exact}; }
+  std::array<internal::Table*, 4> tables() { return {&patterns, &scales, &exact, &values}; }
 
   SafetensorsFile file;
   std::int64_t version = 1, body_rows = 0, next_number = 0;
-  internal::Table patterns, values;
+  internal::Table patterns, scales, exact, values;
   internal::Texts ids, metadata_texts;
   bool has_ids = false, has_metadata = false;
 

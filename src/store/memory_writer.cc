@@ -74,15 +74,16 @@ struct MemoryWriter::State {
     return result;
   }
 
-  /// Rows of a source as those of the memory. `what` is "patterns" or "values".
-  std::vector<std::byte> encoded(const PatternSource& source, const internal::Table& table,
-                                 const std::string& what) const {
+  /// Rows of a source, which are to be as deep as those of the memory. `what` is "patterns" or
+  /// "values".
+  std::vector<double> rows(const PatternSource& source, const internal::Table& table,
+                           const std::string& what) const {
     if (source.depth != table.depth) {
       fail(ErrorCode::kCorruptData, kMemoryOp,
            "expected " + what + " of depth " + std::to_string(table.depth) + " as those of '" +
                opened.path() + "', got depth " + std::to_string(source.depth));
     }
-    return internal::encode(source.rows(0, source.num_patterns), source, 0, table.dtype);
+    return source.rows(0, source.num_patterns);
   }
 
   /// Of `num_patterns` patterns; `patterns` may be null.
@@ -92,7 +93,14 @@ struct MemoryWriter::State {
     Parts parts;
     if (patterns != nullptr) {
       parts.which |= Part::kPatterns;
-      put(parts.bytes, encoded(*patterns, opened.state_->patterns, "patterns"));
+      const internal::EncodedPatterns encoded =
+          internal::encode_patterns(rows(*patterns, opened.state_->patterns, "patterns"), *patterns,
+                                    0, opened.dtype(), opened.exact_dtype());
+      for (const auto* bytes : {&encoded.patterns, &encoded.scales, &encoded.exact}) {
+        if (bytes->empty()) continue;
+        pad(parts.bytes);
+        put(parts.bytes, *bytes);
+      }
     }
     if (attached.values != nullptr) {
       if (!opened.has_values()) {
@@ -102,7 +110,8 @@ struct MemoryWriter::State {
       }
       parts.which |= Part::kValues;
       pad(parts.bytes);
-      put(parts.bytes, encoded(*attached.values, opened.state_->values, "values"));
+      put(parts.bytes, internal::encode(rows(*attached.values, opened.state_->values, "values"),
+                                        *attached.values, 0, opened.values_dtype()));
     }
     if (!attached.metadata.empty()) {
       parts.which |= Part::kMetadata;
@@ -289,6 +298,9 @@ PatternSource concatenated(std::vector<PatternSource> parts) {
 std::string kind_of(const MemoryFile& memory) {
   std::string kind =
       std::string(dtype_name(memory.dtype())) + " of depth " + std::to_string(memory.depth());
+  if (const auto exact = memory.exact_dtype()) {
+    kind += ", exact " + std::string(dtype_name(*exact));
+  }
   if (memory.has_values()) {
     kind += ", values " + std::string(dtype_name(memory.values_dtype())) + " of depth " +
             std::to_string(memory.values_depth());
@@ -331,6 +343,7 @@ void merge_memories(const std::string& output, std::span<const std::string> inpu
     create.attached.values = &all_values;
   }
   create.dtype = memories.front().dtype();
+  create.exact = memories.front().exact_dtype();
   create.values_dtype = memories.front().values_dtype();
   create.ids = ids;
   create.attached.metadata = metadata;

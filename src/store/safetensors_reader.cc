@@ -246,6 +246,8 @@ TensorType tensor_type(DType dtype) {
       return TensorType::kBF16;
     case DType::kF16:
       return TensorType::kF16;
+    case DType::kI8:
+      return TensorType::kI8;
   }
   return TensorType::kF32;
 }

@@ -32,6 +32,8 @@ inline double element(const PatternView& v, std::int64_t r, std::int64_t h, std:
       return static_cast<double>(to_f32(get(BF16{})));
     case DType::kF16:
       return static_cast<double>(to_f32(get(F16{})));
+    case DType::kI8:
+      return static_cast<double>(static_cast<float>(get(std::int8_t{})) * v.scales[r]);
   }
   return 0;
 }

@@ -62,6 +62,8 @@ inline void store_as(DType dtype, double value, char* to) {
       return put(to_bf16(static_cast<float>(value)));
     case DType::kF16:
       return put(to_f16(static_cast<float>(value)));
+    case DType::kI8:
+      return put(static_cast<std::int8_t>(value));
   }
 }
 

@@ -7,15 +7,16 @@
 
 namespace hopfield {
 
-/// How a number is stored. bf16 and f16 are storage only: all arithmetic on them is done in f32.
-enum class DType : std::uint8_t { kF32, kF64, kBF16, kF16 };
+/// How a number is stored. bf16, f16 and int8 are storage only: all arithmetic on them is done in
+/// f32. kI8 is a signed code that counts units of its row's scale (PatternView::scales).
+enum class DType : std::uint8_t { kF32, kF64, kBF16, kF16, kI8 };
 
-/// Bytes of one element: 4, 8, 2, 2.
+/// Bytes of one element: 4, 8, 2, 2, 1.
 constexpr std::size_t dtype_bytes(DType dtype) {
-  return dtype == DType::kF64 ? 8 : dtype == DType::kF32 ? 4 : 2;
+  return dtype == DType::kF64 ? 8 : dtype == DType::kF32 ? 4 : dtype == DType::kI8 ? 1 : 2;
 }
 
-/// "f32", "f64", "bf16", "f16".
+/// "f32", "f64", "bf16", "f16", "int8".
 std::string_view dtype_name(DType dtype);
 
 /// Raw 16-bit brain floats and IEEE half floats, for views and tests. Conversions round to nearest

@@ -20,6 +20,8 @@ struct PatternView {
   std::int64_t depth = 0;
   std::int64_t row_stride = 0;
   std::int64_t head_stride = 0;
+  /// [rows], for kI8 only: element (r, h, k) is its code times scales[r], rounded to f32.
+  const float* scales = nullptr;
 
   bool given() const { return data != nullptr || rows > 0; }
 };
@@ -47,6 +49,11 @@ PatternView pattern_view(const T* data, std::int64_t rows, std::int64_t heads, s
 template <class T>
 PatternView pattern_view(const T* data, std::int64_t rows, std::int64_t depth) {
   return pattern_view(data, rows, 1, depth);
+}
+/// Codes [rows, depth] and a scale a row.
+inline PatternView coded_view(const std::int8_t* codes, const float* scales, std::int64_t rows,
+                              std::int64_t depth) {
+  return {codes, DType::kI8, rows, 1, depth, depth, depth, scales};
 }
 template <class T>
 MutablePatternView<T> mutable_view(T* data, std::int64_t rows, std::int64_t heads,

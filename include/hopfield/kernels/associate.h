@@ -54,7 +54,8 @@ struct MaskView {
 ///         both empty means one bag. States of bag b meet the stored patterns of bag b only.
 /// Rows    result rows R: states.rows if the states are cut into bags or there is one bag, else
 ///         B * states.rows, bag-major (shared states, one result a bag).
-/// Types   all views f64 -> T = double; otherwise any mix of f32, bf16, f16 -> T = float.
+/// Types   all views f64 -> T = double; otherwise any mix of f32, bf16, f16 and int8 codes -> T =
+///         float. Codes count as the f32 numbers that they decode to: same bits.
 struct Associations {
   PatternView stored;            ///< [S, H or 1, d]
   PatternView projections;       ///< [S, H or 1, dv]; not given: the stored patterns themselves

@@ -42,8 +42,11 @@ class MemoryFile {
   const std::string& path() const;
   std::int64_t num_patterns() const;
   std::int64_t depth() const;
+  /// kI8: a code for each number and a scale a row.
   DType dtype() const;
-  /// Of the format: 2 with values or metadata, else 1.
+  /// Of the rows that are kept beside codes; none of other dtypes and where none are kept.
+  std::optional<DType> exact_dtype() const;
+  /// Of the format: 3 with codes, else 2 with values or metadata, else 1.
   std::int64_t version() const;
   /// Forgotten patterns that still take space, until the memory is compacted.
   std::int64_t tombstones() const;
@@ -98,16 +101,18 @@ class MemoryFile {
 };
 
 /// Where `create_memory` gets patterns from: [num_patterns, depth], asked for in ascending blocks.
+/// For codes it goes through them once for each of the tensors that it writes.
 struct PatternSource {
   std::int64_t num_patterns = 0;
   std::int64_t depth = 0;  ///< >= 1
-  /// Rows [first, first + count), dense. Called once for every row, in order.
+  /// Rows [first, first + count), dense.
   std::function<std::vector<double>(std::int64_t first, std::int64_t count)> rows;
   /// "'FILE', row 3, column 2", or with a column's name; for messages. Row and column count from 0.
   std::function<std::string(std::int64_t row, std::int64_t column)> where;
 };
 
-/// All patterns of a memory, which must outlive the source.
+/// All patterns of a memory, which must outlive the source. Where it keeps exact rows beside codes,
+/// they are the patterns, else what the codes stand for.
 PatternSource pattern_source(const MemoryFile& memory);
 /// The same of its values; kInvalidArgument if it has none.
 PatternSource value_source(const MemoryFile& memory);
@@ -124,7 +129,10 @@ struct Attachments {
 };
 
 struct CreateMemoryOptions {
-  DType dtype = DType::kF32;         ///< not kF64
+  DType dtype = DType::kF32;  ///< not kF64
+  /// With kI8: keep the rows as they are, too, in this type (kF32, kBF16 or kF16); the codes are
+  /// then those of what it holds. None: the codes only. Ignored with other dtypes.
+  std::optional<DType> exact = DType::kF32;
   std::span<const std::string> ids;  ///< one a pattern, or none
   /// First number that may name a pattern which is added later without an id; at least
   /// num_patterns.
@@ -138,7 +146,8 @@ struct CreateMemoryOptions {
 /// Writes a memory whole or not at all, in constant memory beyond the sources', the ids' and the
 /// metadata's. Errors: kInvalidArgument (dtypes, number of ids, values or metadata); kCorruptData
 /// for a number that is not finite or beyond the range of its type, an id that is empty, repeated,
-/// not UTF-8 or holds control characters, metadata that is no JSON object; kIo, also if a memory is
+/// not UTF-8 or holds control characters, metadata that is no JSON object, for kI8 also a row whose
+/// largest number is neither 0 nor at least 127 * 2^-126; kIo, also if a memory is
 /// to be replaced that another program is changing; kCancelled.
 void create_memory(const std::string& path, const PatternSource& source,
                    const CreateMemoryOptions& options = {});

@@ -37,6 +37,12 @@ void read_row(const PatternView& view, std::int64_t row, std::int64_t head, doub
       return read_as<BF16>(view, row, head, out);
     case DType::kF16:
       return read_as<F16>(view, row, head, out);
+    case DType::kI8:
+      read_as<std::int8_t>(view, row, head, out);
+      for (std::int64_t k = 0; k < view.depth; ++k) {
+        out[k] = static_cast<double>(static_cast<float>(out[k]) * view.scales[row]);
+      }
+      return;
   }
 }
 

@@ -59,8 +59,8 @@ void load_gradient_group(const Engine<T>& engine, const Arrivals<T>& arrivals, c
     if (!arrivals.state) return nullptr;
     T* to = buffer.need(group.rows.count * stride);
     for (std::int64_t r = 0; r < group.rows.count; ++r) {
-      engine.kernels.pack_rows(pattern_address(view, group.rows.row(r), item.head), view.dtype, 0,
-                               1, engine.value_depth, to + r * stride, stride);
+      engine.kernels.pack_rows(pattern_address(view, group.rows.row(r), item.head), view.dtype,
+                               nullptr, 0, 1, engine.value_depth, to + r * stride, stride);
     }
     return to;
   };
@@ -117,7 +117,8 @@ GradientTile<T> load_gradient_tile(const Engine<T>& engine, const Arrivals<T>& a
   T* columns = scratch.value_columns.need(kTile * engine.value_depth);
   const PatternView& view = engine.values();
   engine.kernels.pack_columns(pattern_address(view, place.stored_begin + begin, head), view.dtype,
-                              view.row_stride, tile.stored.count, engine.value_depth, columns);
+                              scales_from(view, place.stored_begin + begin), view.row_stride,
+                              tile.stored.count, engine.value_depth, columns);
   tile.value_columns = columns;
   return tile;
 }

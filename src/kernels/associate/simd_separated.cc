@@ -43,8 +43,9 @@ void add_weighted(const Engine<T>& engine, const PatternView& view, const BagPla
     const std::size_t count = std::min(kChunk, index.size() - first);
     for (std::size_t i = 0; i < count; ++i) {
       engine.kernels.pack_rows(pattern_address(view, place.stored_begin + index[first + i], head),
-                               view.dtype, 0, 1, view.depth,
-                               rows + static_cast<std::int64_t>(i) * stride, stride);
+                               view.dtype, scales_from(view, place.stored_begin + index[first + i]),
+                               0, 1, view.depth, rows + static_cast<std::int64_t>(i) * stride,
+                               stride);
     }
     Product<T> g;
     g.rows = 1;

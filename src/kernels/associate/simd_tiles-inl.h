@@ -178,10 +178,30 @@ HWY_INLINE Vec<float> second_of_pairs(Vec<float> pairs) {
   return hn::BitCast(Tag<float>(), hn::And(hn::BitCast(bits, pairs), hn::Set(bits, 0xffff0000u)));
 }
 
-/// depth elements of one pattern, converted; no more than them is read.
+/// Where the scale of a pattern is; null where there are none.
+HWY_INLINE const float* scale_at(const float* scales, int64_t row) {
+  return scales == nullptr ? nullptr : scales + row;
+}
+
+/// depth elements of one pattern, converted; no more than them is read. `scale` points to that of
+/// codes.
 template <class T>
-HWY_INLINE void convert_row(const char* from, DType dtype, int64_t depth, T* to) {
+HWY_INLINE void convert_row(const char* from, DType dtype, const float* scale, int64_t depth,
+                            T* to) {
   if constexpr (std::is_same_v<T, float>) {
+    if (dtype == DType::kI8) {
+      const Tag<float> d;
+      const hn::Rebind<std::int32_t, Tag<float>> wide;
+      const hn::Rebind<std::int8_t, Tag<float>> narrow;
+      const auto* codes = reinterpret_cast<const std::int8_t*>(from);
+      int64_t k = 0;
+      for (; k + kLanes<float> <= depth; k += kLanes<float>) {
+        const auto code = hn::PromoteTo(wide, hn::LoadU(narrow, codes + k));
+        hn::StoreU(hn::Mul(hn::ConvertTo(d, code), hn::Set(d, *scale)), d, to + k);
+      }
+      for (; k < depth; ++k) to[k] = static_cast<float>(codes[k]) * *scale;
+      return;
+    }
     if (dtype == DType::kBF16) {
       int64_t k = 0;
       for (; k + kLanes<float> <= depth; k += kLanes<float>) {
@@ -217,12 +237,13 @@ HWY_INLINE void convert_row(const char* from, DType dtype, int64_t depth, T* to)
 }
 
 template <class T>
-void pack_rows(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
-               T* to, int64_t to_stride) {
+void pack_rows(const void* from, DType dtype, const float* scales, int64_t row_stride, int64_t rows,
+               int64_t depth, T* to, int64_t to_stride) {
   if (depth == 0) return std::fill(to, to + rows * to_stride, T{0});  // `from` may be null
   const auto bytes = row_stride * static_cast<int64_t>(dtype_bytes(dtype));
   for (int64_t r = 0; r < rows; ++r) {
-    convert_row(static_cast<const char*>(from) + r * bytes, dtype, depth, to + r * to_stride);
+    convert_row(static_cast<const char*>(from) + r * bytes, dtype, scale_at(scales, r), depth,
+                to + r * to_stride);
     std::fill(to + r * to_stride + depth, to + (r + 1) * to_stride, T{0});
   }
 }
@@ -325,10 +346,12 @@ HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, in
 template <class T>
 struct PatternBytes {
   DType dtype;
+  const float* scales;  ///< of the first pattern on; of codes only
   int64_t row_bytes, depth;
 
-  PatternBytes(DType dtype_in, int64_t row_stride, int64_t depth_in)
+  PatternBytes(DType dtype_in, const float* scales_in, int64_t row_stride, int64_t depth_in)
       : dtype(dtype_in),
+        scales(scales_in),
         row_bytes(row_stride * static_cast<int64_t>(dtype_bytes(dtype_in))),
         depth(depth_in) {}
   int64_t bytes() const { return depth * static_cast<int64_t>(dtype_bytes(dtype)); }
@@ -362,17 +385,20 @@ HWY_INLINE bool transpose_in_place(const char* from, const PatternBytes<T>& p, c
   return false;
 }
 
-/// At most kLanes patterns of any storage type, by way of a buffer: put(k, column k), k ascending.
+/// Of all patterns at `all`, at most kLanes from `first` on, of any storage type, by way of a
+/// buffer: put(k, column k), k ascending.
 template <class T, class Put>
-HWY_INLINE void transpose_converted(const char* from, const PatternBytes<T>& p, int64_t rows,
-                                    const Put& put) {
+HWY_INLINE void transpose_converted(const char* all, const PatternBytes<T>& p, int64_t first,
+                                    int64_t rows, const Put& put) {
   constexpr int64_t kChunk = 64;
   HWY_ALIGN T buffer[kLanes<T> * kChunk] = {};
   const auto element = static_cast<int64_t>(dtype_bytes(p.dtype));
+  const char* const from = all + first * p.row_bytes;
   for (int64_t k = 0; k < p.depth; k += kChunk) {
     const int64_t chunk = std::min(kChunk, p.depth - k);
     for (int64_t r = 0; r < rows; ++r) {
-      convert_row(from + r * p.row_bytes + k * element, p.dtype, chunk, buffer + r * kChunk);
+      convert_row(from + r * p.row_bytes + k * element, p.dtype, scale_at(p.scales, first + r),
+                  chunk, buffer + r * kChunk);
     }
     transpose<T>(reinterpret_cast<const char*>(buffer), kChunk * static_cast<int64_t>(sizeof(T)),
                  chunk, 0, [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
@@ -412,15 +438,15 @@ void pack_columns_as(const void* from, const PatternBytes<T>& p, int64_t rows, T
       const auto store = [&](int64_t k, Vec<T> x)
                              HWY_ATTR { hn::StoreU(column_of(x), d, column + k * width); };
       if (count == kLanes<T> && transpose_in_place(group, p, store)) continue;
-      transpose_converted(group, p, count, store);
+      transpose_converted(first, p, panel + v, count, store);
     }
   }
 }
 
 template <class T>
-void pack_columns(const void* from, DType dtype, int64_t row_stride, int64_t rows, int64_t depth,
-                  T* to) {
-  pack_columns_as(from, PatternBytes<T>(dtype, row_stride, depth), rows, to,
+void pack_columns(const void* from, DType dtype, const float* scales, int64_t row_stride,
+                  int64_t rows, int64_t depth, T* to) {
+  pack_columns_as(from, PatternBytes<T>(dtype, scales, row_stride, depth), rows, to,
                   [](Vec<T> x) HWY_ATTR { return x; });
 }
 
@@ -472,7 +498,7 @@ struct StepPairsAsTheyLie {
 
 inline void pack_pairs(const void* from, int64_t row_stride, int64_t rows, int64_t depth,
                        float* to) {
-  pack_columns_as(from, PatternBytes<float>(DType::kF32, row_stride, depth), rows, to,
+  pack_columns_as(from, PatternBytes<float>(DType::kF32, nullptr, row_stride, depth), rows, to,
                   [](Vec<float> pairs) HWY_ATTR { return first_to_high(pairs); });
 }
 
@@ -509,7 +535,7 @@ template <class Step, int kRows, class T>
 HWY_NOINLINE void multiply_few_converted(const FewRowsProduct<T>& g, const PatternBytes<T>& p,
                                          int64_t first, int64_t count) {
   FewSums<Step, kRows, T> sums;
-  transpose_converted(static_cast<const char*>(g.from) + first * p.row_bytes, p, count,
+  transpose_converted(static_cast<const char*>(g.from), p, first, count,
                       [&](int64_t k, Vec<T> x) HWY_ATTR { sums.add(g, k, x); });
   sums.store(g, first);
 }
@@ -517,7 +543,7 @@ HWY_NOINLINE void multiply_few_converted(const FewRowsProduct<T>& g, const Patte
 /// The chain of `multiply` without storing the columns, which costs more than using them once.
 template <class Step, int kRows, class T>
 HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
-  const PatternBytes<T> p(g.dtype, g.row_stride, g.depth);
+  const PatternBytes<T> p(g.dtype, nullptr, g.row_stride, g.depth);
   const auto* const from = static_cast<const char*>(g.from);
   for (int64_t first = 0; first < g.count; first += kLanes<T>) {
     const char* const group = from + first * p.row_bytes;

@@ -51,7 +51,7 @@ struct FewRowsProduct {
   const T* a = nullptr;
   std::int64_t a_row = 0;
   const void* from = nullptr;  ///< [count, depth]
-  DType dtype = DType::kF32;
+  DType dtype = DType::kF32;   ///< not kI8
   std::int64_t row_stride = 0, count = 0;
   T* c = nullptr;  ///< whole vectors are written
   std::int64_t c_row = 0;
@@ -107,12 +107,12 @@ struct TileKernels {
 
   /// Patterns [rows, depth] of any storage type as columns: panels of `panel` patterns (the last
   /// one only as wide as whole vectors need, filled with zeros), each [depth][width]. Panel i
-  /// begins at to + i * panel * depth.
-  void (*pack_columns)(const void* from, DType dtype, std::int64_t row_stride, std::int64_t rows,
-                       std::int64_t depth, T* to);
+  /// begins at to + i * panel * depth. `scales` [rows] are those of kI8.
+  void (*pack_columns)(const void* from, DType dtype, const float* scales, std::int64_t row_stride,
+                       std::int64_t rows, std::int64_t depth, T* to);
   /// Patterns as rows of `to_stride` elements, the excess zero.
-  void (*pack_rows)(const void* from, DType dtype, std::int64_t row_stride, std::int64_t rows,
-                    std::int64_t depth, T* to, std::int64_t to_stride);
+  void (*pack_rows)(const void* from, DType dtype, const float* scales, std::int64_t row_stride,
+                    std::int64_t rows, std::int64_t depth, T* to, std::int64_t to_stride);
 
   void (*accumulate)(const Product<T>&);             ///< f(a, b) = a b
   void (*accumulate_distance)(const Product<T>&);    ///< f(a, b) = -(a - b)^2

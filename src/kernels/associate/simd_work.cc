@@ -109,8 +109,9 @@ void load_states(const Engine<T>& engine, Scratch<T>& scratch, RowGroup<T>& grou
   group.states = scratch.states.need(group.count * stride);
   for (std::int64_t r = 0; r < group.count; ++r) {
     engine.kernels.pack_rows(
-        pattern_address(view, group.place.state_begin + group.state[r], group.head), view.dtype, 0,
-        1, engine.depth, group.states + r * stride, stride);
+        pattern_address(view, group.place.state_begin + group.state[r], group.head), view.dtype,
+        scales_from(view, group.place.state_begin + group.state[r]), 0, 1, engine.depth,
+        group.states + r * stride, stride);
   }
   if constexpr (std::is_same_v<T, float>) {
     if (engine.pairs) group.pairs = scratch.state_pairs.need(group.count * engine.depth_pairs);
@@ -143,7 +144,8 @@ PatternRows<T> load_rows(const Engine<T>& engine, const PatternView& view, std::
     return {static_cast<const T*>(from), view.row_stride};
   }
   T* to = buffer.need(kTile * stride);
-  engine.kernels.pack_rows(from, view.dtype, view.row_stride, count, view.depth, to, stride);
+  engine.kernels.pack_rows(from, view.dtype, scales_from(view, row), view.row_stride, count,
+                           view.depth, to, stride);
   return {to, stride};
 }
 
@@ -280,7 +282,8 @@ StoredTile<T> load_tile(const Engine<T>& engine, const BagPlace& place, std::int
   const PatternView& view = engine.call.in.stored;
   T* columns = scratch.columns.need(kTile * engine.depth);
   engine.kernels.pack_columns(pattern_address(view, place.stored_begin + begin, head), view.dtype,
-                              view.row_stride, tile.count, engine.depth, columns);
+                              scales_from(view, place.stored_begin + begin), view.row_stride,
+                              tile.count, engine.depth, columns);
   tile.columns = columns;
   if (want_norms) {
     load_norms(engine, engine.kernels.square_norms, columns, engine.depth, scratch, tile);
@@ -314,9 +317,17 @@ void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows
   g.depth = view.depth;
   g.a = left;
   g.a_row = left_row;
-  g.from = pattern_address(view, group.place.stored_begin + tile.begin, group.head);
+  const std::int64_t first = group.place.stored_begin + tile.begin;
+  g.from = pattern_address(view, first, group.head);
   g.dtype = view.dtype;
   g.row_stride = view.row_stride;
+  if (view.dtype == DType::kI8) {  // cheaper than a conversion piece by piece
+    const PatternRows<T> decoded =
+        load_rows(engine, view, first, group.head, tile.count, thread_scratch<T>().decoded);
+    g.from = decoded.data;
+    g.dtype = dtype_of<T>::value;
+    g.row_stride = decoded.stride;
+  }
   g.count = tile.count;
   g.c = out;
   g.c_row = kTile;

@@ -60,6 +60,7 @@ struct Scratch {
   Buffer<T> states, state_norms, cotangents, saved;
   Buffer<T> state_pairs, pair_columns, pair_rows;
   Buffer<T> columns, rows, value_columns, value_rows, norms, bias;
+  Buffer<T> decoded;  ///< codes, of few_tile_products
   Buffer<T> similarity, scores, u;
   Buffer<T> acc, total, gradient, gradient_total, value_gradient, along;
   Buffer<T> stored_across, values_across;
@@ -190,6 +191,11 @@ inline const void* pattern_address(const PatternView& view, std::int64_t row, st
   const std::int64_t element = row * view.row_stride + head_of(view, head) * view.head_stride;
   return static_cast<const char*>(view.data) +
          element * static_cast<std::int64_t>(dtype_bytes(view.dtype));
+}
+
+/// Scales from a pattern on; null where there are none.
+inline const float* scales_from(const PatternView& view, std::int64_t row) {
+  return view.scales == nullptr ? nullptr : view.scales + row;
 }
 
 /// Patterns as rows of whole vectors: where they are, if their layout allows it, or packed.

@@ -61,6 +61,10 @@ void check_view(std::string_view op, const std::string& name, const PatternView&
   if (elements > 0 && v.data == nullptr) {
     invalid(op, name + " with data", "a null pointer for shape " + text(v));
   }
+  if (elements > 0 && (v.dtype == DType::kI8) != (v.scales != nullptr)) {
+    invalid(op, name + " with scales if it holds int8 codes and only then",
+            std::string(dtype_name(v.dtype)) + (v.scales == nullptr ? " without" : " with"));
+  }
 }
 
 void check_heads(std::string_view op, const std::string& name, const PatternView& v,

@@ -97,6 +97,12 @@ const std::vector<Misuse>& input_misuses() {
        [](Call& c) { c.in.projections.depth = -4; }},
       {"[associate] expected stored with data, got a null pointer for shape [3, 2, 2]",
        [](Call& c) { c.in.stored.data = nullptr; }},
+      {"[associate] expected stored with scales if it holds int8 codes and only then, got int8 "
+       "without",
+       [](Call& c) { c.in.stored.dtype = DType::kI8; }},
+      {"[associate] expected projections with scales if it holds int8 codes and only then, got f32 "
+       "with",
+       [](Call& c) { c.in.projections.scales = c.stored.data(); }},
       {"[associate] expected elements below 2^63, got 4611686018427387904 x 2",
        [](Call& c) { c.in.stored.rows = std::int64_t{1} << 62; }},
       {"[associate] expected either every view in f64 or none, got states in f64 with stored in "

@@ -109,7 +109,8 @@ TYPED_TEST(SimdTiles, PackedColumnsHoldEveryElementAndZerosBeside) {
         const std::int64_t stride = depth + 3;
         const auto x = random_values<T>(static_cast<std::size_t>(rows * stride + 1), 7);
         std::vector<T> packed(static_cast<std::size_t>(kTile * depth + 1), T(9));
-        kernels.pack_columns(x.data() + 1, dtype_of<T>::value, stride, rows, depth, packed.data());
+        kernels.pack_columns(x.data() + 1, dtype_of<T>::value, nullptr, stride, rows, depth,
+                             packed.data());
         int wrong = 0;
         for (std::int64_t s = 0; s < (rows + kernels.lanes - 1) / kernels.lanes * kernels.lanes;
              ++s) {

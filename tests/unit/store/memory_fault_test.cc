@@ -87,10 +87,11 @@ const Contents kAttached = {{"a", {1, 1}, {0.5}, R"({"n":1})"},
                             {"b", {2, 2}, {-0.5}, "{}"},
                             {"c", {3, 3}, {7}, R"({"n":3})"}};
 
-std::string start(const TempFolder& folder, const Contents& contents) {
+std::string start(const TempFolder& folder, const Contents& contents, DType dtype = DType::kF32) {
   const Ids ids = {"a", "b", "c"};
   const test::AttachmentsOf with(contents);
   CreateMemoryOptions options;
+  options.dtype = dtype;
   options.ids = ids;
   options.if_exists = IfExists::kReplace;
   options.attached = with.attached;
@@ -98,14 +99,23 @@ std::string start(const TempFolder& folder, const Contents& contents) {
   return folder / "m";
 }
 
-/// Each test with and without values and metadata.
-class MemoryFaults : public ::testing::TestWithParam<bool> {
+enum class Kind { kPatternsOnly, kWithValuesAndMetadata, kCodesAndExactRows };
+
+/// Each test with and without values and metadata, and with patterns as codes.
+class MemoryFaults : public ::testing::TestWithParam<Kind> {
  protected:
-  const Contents kStart = GetParam() ? kAttached : kPlain;
+  const Contents kStart = GetParam() == Kind::kWithValuesAndMetadata ? kAttached : kPlain;
+  const DType kDType = GetParam() == Kind::kCodesAndExactRows ? DType::kI8 : DType::kF32;
 };
-INSTANTIATE_TEST_SUITE_P(Memory, MemoryFaults, ::testing::Bool(), [](const auto& param) {
-  return param.param ? "WithValuesAndMetadata" : "OfPatternsOnly";
-});
+INSTANTIATE_TEST_SUITE_P(Memory, MemoryFaults,
+                         ::testing::Values(Kind::kPatternsOnly, Kind::kWithValuesAndMetadata,
+                                           Kind::kCodesAndExactRows),
+                         [](const auto& param) {
+                           return param.param == Kind::kPatternsOnly ? "OfPatternsOnly"
+                                  : param.param == Kind::kWithValuesAndMetadata
+                                      ? "WithValuesAndMetadata"
+                                      : "OfCodesAndExactRows";
+                         });
 
 /// A file of the disk that fails when told to, in the middle of a write.
 class FailingFile final : public ChangeableFile {
@@ -132,7 +142,7 @@ TEST_P(MemoryFaults, AnyWriteOrSyncThatFailsLosesNothingAcknowledged) {
   constexpr int kChanges = 4;  // two that add, one that forgets, one that updates
   for (int calls = 0;; ++calls) {
     const TempFolder folder;
-    const std::string path = start(folder, kStart);
+    const std::string path = start(folder, kStart, kDType);
     Contents contents = kStart;
     int k = 0;
     {
@@ -168,7 +178,7 @@ TEST_P(MemoryFaults, AnyWriteOrSyncThatFailsLosesNothingAcknowledged) {
 
 TEST_P(MemoryFaults, AFullDiskIsAnErrorAndLosesNothing) {
   const TempFolder folder;
-  const std::string path = start(folder, kStart);
+  const std::string path = start(folder, kStart, kDType);
   MemoryWriter(path).forget(Ids{"b"});
   struct rlimit before;
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -208,7 +218,7 @@ TEST_P(MemoryFaults, AFullDiskIsAnErrorAndLosesNothing) {
 
 TEST_P(MemoryFaults, AProgramKilledAtAnyMomentLosesNothingItAcknowledged) {
   const TempFolder folder;
-  const std::string path = start(folder, kStart);
+  const std::string path = start(folder, kStart, kDType);
   Contents contents = kStart;
   std::mt19937 random(11);
   int k = 0;
@@ -281,9 +291,9 @@ struct Sample {
   Contents contents;
 };
 
-Sample sample(const Contents& begin) {
+Sample sample(const Contents& begin, DType dtype) {
   const TempFolder folder;
-  const std::string path = start(folder, begin);
+  const std::string path = start(folder, begin, dtype);
   Sample s;
   s.contents = begin;
   s.header_end = 8 + SafetensorsFile(path).header().size();
@@ -301,7 +311,7 @@ Sample sample(const Contents& begin) {
 }
 
 TEST_P(MemoryFaults, TruncationAtEveryByteIsFoundOnOpening) {
-  const Sample s = sample(kStart);
+  const Sample s = sample(kStart, kDType);
   EXPECT_EQ(contents_of(MemoryFile(s.bytes, "m")), s.contents);
   for (std::size_t size = 0; size < s.bytes.size(); ++size) {
     const std::span<const std::byte> cut = std::span(s.bytes).first(size);
@@ -315,7 +325,7 @@ TEST_P(MemoryFaults, TruncationAtEveryByteIsFoundOnOpening) {
 }
 
 TEST_P(MemoryFaults, FlippedBitsAreFoundAndNeverChangeWhatIsRecalled) {
-  Sample s = sample(kStart);
+  Sample s = sample(kStart, kDType);
   int opened = 0;
   for (std::size_t i = 0; i < s.bytes.size(); ++i) {
     // The zeros between the commits are many: some of them.
@@ -372,6 +382,21 @@ TEST(HostileMemory, HeadersAreErrorsWhateverTheyClaim) {
     return R"("patterns":{"dtype":"F32","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
   };
   const std::string ids = R"(,"ids.bytes":{"dtype":"U8","shape":[0],"data_offsets":[8,8]})";
+  // Codes: version 3.
+  const auto coded = [&](const std::string& tensors) {
+    std::string text = header(tensors, R"(,"crc32.scales":"00000000","crc32.exact":"00000000")");
+    return text.replace(text.find(R"("version":"1")"), 13, R"("version":"3")");
+  };
+  const std::string codes = R"("patterns":{"dtype":"I8","shape":[1,4],"data_offsets":[4,8]})";
+  const auto scales = [](const std::string& shape, const std::string& offsets) {
+    return R"(,"scales":{"dtype":"F32","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
+  };
+  const auto exact = [](const std::string& shape, const std::string& offsets) {
+    return R"(,"exact":{"dtype":"F16","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
+  };
+  ASSERT_NO_THROW(MemoryFile(with_header(coded(codes + scales("[1]", "[0,4]")), 8), "m"));
+  ASSERT_NO_THROW(MemoryFile(
+      with_header(coded(codes + scales("[1]", "[0,4]") + exact("[1,4]", "[8,16]")), 16), "m"));
   // A good one, so that the others fail for their own reason.
   ASSERT_NO_THROW(MemoryFile(with_header(header(patterns("[1,2]", "[0,8]")), 8), "m"));
   for (const std::string& bad : {
@@ -396,6 +421,19 @@ TEST(HostileMemory, HeadersAreErrorsWhateverTheyClaim) {
                   R"(,"ids.offsets":{"dtype":"I64","shape":[0],"data_offsets":[8,8]})"),
            header(patterns("[1,2]", "[0,8]"), R"(,"next_number":"-3")"),
            header(patterns("[1,2]", "[0,8]"), R"(,"next_number":"99999999999999999999")"),
+           coded(codes + R"(,"ids.bytes":{"dtype":"U8","shape":[4],"data_offsets":[0,4]})"),
+           coded(codes + scales("[1,1]", "[0,4]")),
+           coded(codes + scales("[0]", "[0,0]")),
+           coded(R"("patterns":{"dtype":"I8","shape":[2,2],"data_offsets":[4,8]})" +
+                 scales("[1]", "[0,4]")),
+           coded(R"("patterns":{"dtype":"I8","shape":[1,4],"data_offsets":[0,4]})" +
+                 scales("[1]", "[4,8]") + exact("[1,4]", "[8,16]")),  // beyond the end
+           coded(R"("patterns":{"dtype":"I8","shape":[2,0],"data_offsets":[8,8]})" +
+                 scales("[2]", "[0,8]")),
+           coded(patterns("[1,1]", "[4,8]") + scales("[1]", "[0,4]")),
+           coded(R"("patterns":{"dtype":"I8","shape":[1,2],"data_offsets":[4,6]})" +
+                 scales("[1]", "[0,4]") + exact("[1,1]", "[6,8]")),
+           header(R"("patterns":{"dtype":"I8","shape":[1,8],"data_offsets":[0,8]})"),
            std::string("{") + std::string(100'000, '['),
            std::string("{\"a\":") + std::string(100'000, '{'),
        }) {

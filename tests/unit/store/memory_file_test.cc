@@ -206,8 +206,8 @@ TEST(MemoryFile, ForeignAndNewerFilesAreToldApart) {
   const std::vector<TensorData> patterns = {tensor_data<float>("patterns", {1, 2}, numbers)};
   EXPECT_ERROR(MemoryFile{write({}, patterns, "")}, kCorruptData, "another safetensors file");
   EXPECT_ERROR(MemoryFile{write(metadata_of("1"), patterns, "")}, kCorruptData, "checksum");
-  EXPECT_ERROR(MemoryFile{write(metadata_of("3"), patterns, "crc32.header")}, kUnsupported,
-               "expected version 1 or 2, got 3; read it with a newer hopfield");
+  EXPECT_ERROR(MemoryFile{write(metadata_of("4"), patterns, "crc32.header")}, kUnsupported,
+               "expected version 1 to 3, got 4; read it with a newer hopfield");
   EXPECT_ERROR(MemoryFile{write(metadata_of("x"), patterns, "crc32.header")}, kCorruptData,
                "version");
   EXPECT_NO_THROW(MemoryFile{write(metadata_of("1"), patterns, "crc32.header")});
