@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -28,7 +29,18 @@ struct CreateArguments {
 };
 
 DType parse_dtype(const std::string& name) {
+  if (name == "int8") return DType::kI8;
   return name == "f32" ? DType::kF32 : name == "bf16" ? DType::kBF16 : DType::kF16;
+}
+
+/// An option whose values are f32, bf16, f16 and, if not empty, `other`.
+CLI::Option* add_dtype(CLI::App& command, const std::string& option, std::string& dtype,
+                       const std::string& what, const std::string& other = "") {
+  std::vector<std::string> names = {"f32", "bf16", "f16"};
+  if (!other.empty()) names.push_back(other);
+  return command.add_option(option, dtype, what)
+      ->check(CLI::IsMember(names))
+      ->type_name("f32|bf16|f16" + (other.empty() ? "" : "|" + other));
 }
 
 /// "f32", "int8 with exact f32"
@@ -48,9 +60,10 @@ int run_create(const CreateArguments& a, const Context& context) {
   store::CreateMemoryOptions options;
   require(a.dtype == "int8" || a.exact.empty(), "--exact",
           "expected --dtype int8 with --exact, got " + a.dtype);
-  options.dtype = a.dtype == "int8" ? DType::kI8 : parse_dtype(a.dtype);
-  if (a.exact == "none") options.exact.reset();
-  if (!a.exact.empty() && a.exact != "none") options.exact = parse_dtype(a.exact);
+  options.dtype = parse_dtype(a.dtype);
+  if (!a.exact.empty()) {
+    options.exact = a.exact == "none" ? std::nullopt : std::optional(parse_dtype(a.exact));
+  }
   options.values_dtype = parse_dtype(a.values_dtype);
   options.ids = rows.ids;
   options.attached = rows.attached();
@@ -64,10 +77,11 @@ int run_create(const CreateArguments& a, const Context& context) {
   };
   store::create_memory(a.output, rows.source, options);
   const store::MemoryFile memory(a.output);
-  if (!target.empty()) write_json(target, memory_facts(memory));
+  const Json facts = memory_facts(memory);
+  if (!target.empty()) write_json(target, facts);
   if (target == "-") return kOk;
   std::cout << a.output << ": " << memory.num_patterns() << " patterns of depth " << memory.depth()
-            << ", " << dtype_text(memory_facts(memory)) << ", " << memory.num_bytes() << " bytes\n";
+            << ", " << dtype_text(facts) << ", " << memory.num_bytes() << " bytes\n";
   return kOk;
 }
 
@@ -86,19 +100,13 @@ void add_create(CLI::App& noun, Context& context) {
   command.add_option("-o,--output", a->output, "The memory to write (safetensors)")
       ->type_name("FILE")
       ->required();
-  command.add_option("--dtype", a->dtype, "How numbers of patterns are stored")
-      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}))
-      ->type_name("f32|bf16|f16|int8")
+  add_dtype(command, "--dtype", a->dtype, "How numbers of patterns are stored", "int8")
       ->capture_default_str();
-  command
-      .add_option("--exact", a->exact,
-                  "With --dtype int8: keep the patterns beside their codes, too, to score the best "
-                  "ones exactly [default: f32]")
-      ->check(CLI::IsMember({"f32", "bf16", "f16", "none"}))
-      ->type_name("f32|bf16|f16|none");
-  command.add_option("--values-dtype", a->values_dtype, "How numbers of values are stored")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
-      ->type_name("f32|bf16|f16")
+  add_dtype(command, "--exact", a->exact,
+            "With --dtype int8: keep the patterns beside their codes, too, to score the best ones "
+            "exactly [default: f32]",
+            "none");
+  add_dtype(command, "--values-dtype", a->values_dtype, "How numbers of values are stored")
       ->capture_default_str();
   add_json_flag(command, a->json);
   add_force(command, a->force);

@@ -43,6 +43,14 @@ struct Coded {
     }
   }
   PatternView view() const { return coded_view(codes.data(), scales.data(), rows, depth); }
+  /// States [num_states, depth] against the codes. `beta` must outlive the answer.
+  Associations question(const float* xi, std::int64_t num_states, const double& beta) const {
+    Associations in;
+    in.stored = view();
+    in.states = pattern_view(xi, num_states, depth);
+    in.beta = {&beta, 1};
+    return in;
+  }
   PatternView exact_view() const { return pattern_view(x.data(), rows, depth); }
   ExactRows exact() const {
     return [this](std::int64_t first, std::int64_t count) {
@@ -138,10 +146,7 @@ TEST_P(RerankOutliers, KeepsItsBoundsAndNamesTheCertainTop) {
     Numbers numbers(4);
     const std::vector<float> xi = numbers.vector<float>(kStates * kDepth);
     for (const double beta : {0.02, 0.3, 2.0}) {
-      Associations in;
-      in.stored = stored.view();
-      in.states = pattern_view(xi.data(), kStates, kDepth);
-      in.beta = {&beta, 1};
+      Associations in = stored.question(xi.data(), kStates, beta);
       RerankOptions options;
       options.num_top = kTop;
       options.max_candidates = 200;
@@ -207,10 +212,7 @@ TEST_P(RerankOutliers, OfAllPatternsIsTheAnswerOfTheExactRows) {
        {Similarity::kDot, Similarity::kCosine, Similarity::kNegativeSquaredDistance}) {
     for (const bool with_values : {false, true}) {
       const double beta = 0.4;
-      Associations in;
-      in.stored = stored.view();
-      in.states = pattern_view(xi.data(), kStates, kDepth);
-      in.beta = {&beta, 1};
+      Associations in = stored.question(xi.data(), kStates, beta);
       in.similarity = similarity;
       if (with_values) in.projections = pattern_view(values.data(), kPatterns, 2);
       RerankOptions options;
@@ -258,10 +260,7 @@ TEST(Rerank, LooksFurtherUntilTheTopIsCertain) {
   const Coded stored(x, 2);
   const float xi[] = {1, 1};
   const double beta = 1;
-  Associations in;
-  in.stored = stored.view();
-  in.states = pattern_view(xi, 1, 2);
-  in.beta = {&beta, 1};
+  Associations in = stored.question(xi, 1, beta);
   RerankOptions options;
   options.num_top = 2;
   const Answer found(in, stored.exact(), 10, options);
@@ -279,10 +278,7 @@ TEST(Rerank, HoldsForDepthOneAndForRowsOfZeros) {
   const Coded line({3, -2, 0, 2.99f}, 1), zeros(std::vector<float>(8, 0.0f), 2);
   const float xi[] = {1, 0.5f};
   const double beta = 4;
-  Associations in;
-  in.stored = line.view();
-  in.states = pattern_view(xi, 1, 1);
-  in.beta = {&beta, 1};
+  Associations in = line.question(xi, 1, beta);
   RerankOptions options;
   options.num_top = 2;
   const Answer got(in, line.exact(), 2, options);
@@ -304,10 +300,7 @@ TEST(Rerank, AStateThatIsNoNumberKeepsItsAnswer) {
   const Coded stored({3, -2, 1, 2}, 2);
   const float xi[] = {std::numeric_limits<float>::quiet_NaN(), 1};
   const double beta = 1;
-  Associations in;
-  in.stored = stored.view();
-  in.states = pattern_view(xi, 1, 2);
-  in.beta = {&beta, 1};
+  Associations in = stored.question(xi, 1, beta);
   RerankOptions options;
   options.num_top = 1;
   const Answer got(in, stored.exact(), 1, options);
@@ -343,10 +336,7 @@ TEST(Rerank, RefusesWhatItCannotCorrect) {
   const Coded stored({3, -2, 1, 2}, 2);
   const float xi[] = {1, 1};
   const double beta = 1;
-  Associations in;
-  in.stored = stored.view();
-  in.states = pattern_view(xi, 1, 2);
-  in.beta = {&beta, 1};
+  Associations in = stored.question(xi, 1, beta);
   float number[2] = {};
   std::int64_t pattern[1] = {};
   AssociateOutputs<float> out;
