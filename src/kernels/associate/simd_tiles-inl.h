@@ -42,6 +42,15 @@ HWY_INLINE size_t at(int64_t i) {
   return static_cast<size_t>(i);
 }
 
+/// Into the second cache.
+HWY_INLINE void prefetch_far(const char* address) {
+#if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
+  __builtin_prefetch(address, /*write=*/0, /*locality=*/1);
+#else
+  hwy::Prefetch(address);
+#endif
+}
+
 // ---------------------------------------------------------------- products of tiles
 
 struct StepProduct {
@@ -113,6 +122,7 @@ HWY_INLINE void multiply_block(const Product<T>& g, int64_t row, int64_t column)
   }
   const T* a = g.a + row * g.a_row;
   const auto* b = right_operand<Step>(g) + column;
+  const bool asks = g.ask_ahead && (column + kVectors * kLanes<T>)*sizeof(T) % kAskedBytes == 0;
   for (int64_t k = 0; k < g.depth; ++k) {
     Vec<T> right[kVectors];
 #pragma GCC unroll 4
@@ -128,6 +138,9 @@ HWY_INLINE void multiply_block(const Product<T>& g, int64_t row, int64_t column)
           sum[r][v] = Step::step(left, right[v], sum[r][v]);
         }
       }
+    }
+    if constexpr (kRows == 1) {
+      if (asks) prefetch_far(reinterpret_cast<const char*>(b + kVectors * kLanes<T>) + kAhead - 64);
     }
     a += g.a_depth;
     b += g.b_depth;
@@ -286,20 +299,12 @@ HWY_INLINE Vec<T> load_blocks(const BlockPointers<T>& from, int64_t offset) {
   }
 }
 
-HWY_INLINE void prefetch_far(const char* address) {
-#if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
-  __builtin_prefetch(address, /*write=*/0, /*locality=*/1);
-#else
-  hwy::Prefetch(address);
-#endif
-}
-
 /// Transposes kLanes patterns of `depth` elements of T, row_bytes apart: put(k, column k). With
 /// each column goes one vector's worth of what lies `ahead` bytes further on, into the second
-/// cache.
+/// cache; not with every fourth, if a quarter is left.
 template <class T, class Put>
 HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, int64_t ahead,
-                          const Put& put) {
+                          bool leave_quarter, const Put& put) {
   const Tag<T> d;
   BlockPointers<T> blocks = {};
   for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] = from + b * kBlockLanes<T> * row_bytes;
@@ -307,7 +312,9 @@ HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, in
   const char* soon = from + ahead;
   int64_t k = 0;
   for (; k + kBlockLanes<T> <= depth; k += kBlockLanes<T>) {
-    for (int64_t i = 0; i < kBlockLanes<T>; ++i) prefetch_far(soon + i * kVectorBytes);
+    for (int64_t i = 0; i < kBlockLanes<T>; ++i) {
+      if (i < 3 || !leave_quarter) prefetch_far(soon + i * kVectorBytes);
+    }
     soon += kBlockLanes<T> * kVectorBytes;
     if constexpr (sizeof(T) == 4) {
       const hn::RepartitionToWide<Tag<T>> pair;
@@ -358,24 +365,24 @@ struct PatternBytes {
   bool same_type() const { return dtype == dtype_of<T>::value; }
   /// Two components make one element of T.
   bool pairs() const { return std::is_same_v<T, float> && dtype == DType::kBF16 && depth % 2 == 0; }
-  /// Without gaps they are asked for this many bytes before they are wanted, some 2 us of work on
-  /// one state (half or four times as many take the same time within a tenth); 0: not at all.
-  int64_t ahead() const { return row_bytes == bytes() && (same_type() || pairs()) ? 32 * 1024 : 0; }
+  /// How early they are asked for; 0: not at all.
+  int64_t ahead() const { return row_bytes == bytes() && (same_type() || pairs()) ? kAhead : 0; }
 };
 
 /// kLanes patterns that can be transposed as they lie: put(k, column k), k ascending. False:
 /// others.
 template <class T, class Put>
-HWY_INLINE bool transpose_in_place(const char* from, const PatternBytes<T>& p, const Put& put) {
+HWY_INLINE bool transpose_in_place(const char* from, const PatternBytes<T>& p, bool leave_quarter,
+                                   const Put& put) {
   if (p.same_type()) {
-    transpose<T>(from, p.row_bytes, p.depth, p.ahead(), put);
+    transpose<T>(from, p.row_bytes, p.depth, p.ahead(), leave_quarter, put);
     return true;
   }
   if constexpr (std::is_same_v<T, float>) {
     if (p.pairs()) {
       transpose<T>(
-          from, p.row_bytes, p.depth / 2,
-          p.ahead(), [&](int64_t k, Vec<T> pairs) __attribute__((always_inline)) {
+          from, p.row_bytes, p.depth / 2, p.ahead(),
+          leave_quarter, [&](int64_t k, Vec<T> pairs) __attribute__((always_inline)) {
             put(2 * k, first_of_pairs(pairs));
             put(2 * k + 1, second_of_pairs(pairs));
           });
@@ -401,17 +408,18 @@ HWY_INLINE void transpose_converted(const char* all, const PatternBytes<T>& p, i
                   chunk, buffer + r * kChunk);
     }
     transpose<T>(reinterpret_cast<const char*>(buffer), kChunk * static_cast<int64_t>(sizeof(T)),
-                 chunk, 0, [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
+                 chunk, 0, /*leave_quarter=*/false,
+                 [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
   }
 }
 
 /// Reads one element of each cache line, in the order of memory, of patterns that nobody asked for
-/// ahead, and asks for those 32 KiB further on: between them lie other heads. The transposition
+/// ahead, and asks for those kAhead further on: between them lie other heads. The transposition
 /// that follows reads in another order, which the prefetchers of the CPU do not foresee.
 template <class T>
 void touch(const char* from, const PatternBytes<T>& p, int64_t rows) {
   if (p.ahead() > 0 || p.bytes() == 0) return;
-  const int64_t ahead = std::max<int64_t>(32 * 1024 / p.bytes(), 1) * p.row_bytes;
+  const int64_t ahead = std::max<int64_t>(kAhead / p.bytes(), 1) * p.row_bytes;
   for (int64_t r = 0; r < rows; ++r) {
     const char* const row = from + r * p.row_bytes;
     for (int64_t i = 0; i < p.bytes(); i += 64) {
@@ -437,7 +445,8 @@ void pack_columns_as(const void* from, const PatternBytes<T>& p, int64_t rows, T
       T* const column = to + panel * p.depth + v;
       const auto store = [&](int64_t k, Vec<T> x)
                              HWY_ATTR { hn::StoreU(column_of(x), d, column + k * width); };
-      if (count == kLanes<T> && transpose_in_place(group, p, store)) continue;
+      if (count == kLanes<T> && transpose_in_place(group, p, /*leave_quarter=*/false, store))
+        continue;
       transpose_converted(first, p, panel + v, count, store);
     }
   }
@@ -552,8 +561,9 @@ HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
     FewSums<Step, kRows, T> sums;
     if (count == kLanes<T> &&
         transpose_in_place(
-            group,
-            p, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) { sums.add(g, k, x); })) {
+            group, p, g.leave_quarter, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) {
+              sums.add(g, k, x);
+            })) {
       sums.store(g, first);
     } else {
       multiply_few_converted<Step, kRows>(g, p, first, count);
