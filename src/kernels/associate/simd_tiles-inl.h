@@ -587,6 +587,20 @@ void multiply_few(const FewRowsProduct<T>& g) {
 
 // ---------------------------------------------------------------- rows of a tile
 
+/// Lane i with lane i + half, then with half of that.
+template <class D, class V>
+HWY_INLINE hn::TFromD<D> sum_of_halves(D d, V x) {
+  if constexpr (hn::MaxLanes(d) * sizeof(hn::TFromD<D>) > 16) {
+    const hn::Half<D> half;
+    return sum_of_halves(half, hn::Add(hn::LowerHalf(half, x), hn::UpperHalf(half, x)));
+  } else if constexpr (sizeof(hn::TFromD<D>) == 4) {
+    const V pairs = hn::Add(x, hn::Shuffle1032(x));
+    return hn::GetLane(hn::Add(pairs, hn::Shuffle2301(pairs)));
+  } else {
+    return hn::GetLane(hn::Add(x, hn::Shuffle01(x)));
+  }
+}
+
 /// kLogicalLanes sums, in as many vectors as the target needs.
 template <class T>
 struct LogicalSum {
@@ -596,14 +610,12 @@ struct LogicalSum {
   HWY_INLINE LogicalSum() {
     for (int v = 0; v < kVectors; ++v) part[v] = hn::Zero(Tag<T>());
   }
-  /// Lane i with lane i + half, then with half of that: the same tree for every vector length.
-  HWY_INLINE T total() const {
-    HWY_ALIGN T lanes[kLogicalLanes<T>];
-    for (int v = 0; v < kVectors; ++v) hn::Store(part[v], Tag<T>(), lanes + v * kLanes<T>);
-    for (int64_t half = kLogicalLanes<T> / 2; half > 0; half /= 2) {
-      for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  /// The same tree for every vector length.
+  HWY_INLINE T total() {
+    for (int half = kVectors / 2; half > 0; half /= 2) {
+      for (int v = 0; v < half; ++v) part[v] = hn::Add(part[v], part[v + half]);
     }
-    return lanes[0];
+    return sum_of_halves(Tag<T>(), part[0]);
   }
 };
 
