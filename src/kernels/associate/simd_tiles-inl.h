@@ -299,15 +299,51 @@ HWY_INLINE Vec<T> load_blocks(const BlockPointers<T>& from, int64_t offset) {
   }
 }
 
-/// Transposes kLanes patterns of `depth` elements of T, row_bytes apart: put(k, column k). With
-/// each column goes one vector's worth of what lies `ahead` bytes further on, into the second
-/// cache; not with every fourth, if a quarter is left.
+/// The pattern in a lane of columns of `rows` patterns, kBlockLanes <= rows <= kLanes: where a
+/// block would go beyond the last, it begins earlier and has some patterns a second time.
+template <class T>
+HWY_INLINE int64_t pattern_of_lane(int64_t lane, int64_t rows) {
+  const int64_t block = lane / kBlockLanes<T> * kBlockLanes<T>;
+  return std::min(block, rows - kBlockLanes<T>) + lane - block;
+}
+
+/// Brings such a column into order, zeros behind the last pattern.
+template <class T>
+struct LaneOrder {
+  using Index = hn::RebindToSigned<Tag<T>>;
+  using Lane = hn::TFromD<Index>;
+  decltype(hn::IndicesFromVec(Tag<T>(), hn::Zero(Index()))) indices;
+  decltype(hn::FirstN(Tag<T>(), 0)) patterns;
+
+  explicit HWY_INLINE LaneOrder(int64_t rows)
+      : indices(hn::IndicesFromVec(Tag<T>(), lane_of_pattern(rows))),
+        patterns(hn::FirstN(Tag<T>(), at(rows))) {}
+  HWY_INLINE Vec<T> operator()(Vec<T> column) const {
+    return hn::IfThenElseZero(patterns, hn::TableLookupLanes(column, indices));
+  }
+
+ private:
+  static HWY_INLINE hn::Vec<Index> lane_of_pattern(int64_t rows) {
+    const Index d;
+    const auto pattern = hn::Iota(d, 0);
+    const auto block = hn::And(pattern, hn::Set(d, static_cast<Lane>(-kBlockLanes<T>)));
+    const auto begin = hn::Min(block, hn::Set(d, static_cast<Lane>(rows - kBlockLanes<T>)));
+    const auto lane = hn::Add(pattern, hn::Sub(block, begin));
+    return hn::And(lane, hn::Set(d, static_cast<Lane>(kLanes<T> - 1)));
+  }
+};
+
+/// Transposes at most kLanes patterns of `depth` elements of T, row_bytes apart: put(k, column k)
+/// with lanes as pattern_of_lane has them. With each column goes one vector's worth of what lies
+/// `ahead` bytes further on, into the second cache; not with every fourth, if a quarter is left.
 template <class T, class Put>
-HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, int64_t ahead,
-                          bool leave_quarter, const Put& put) {
+HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t rows, int64_t depth,
+                          int64_t ahead, bool leave_quarter, const Put& put) {
   const Tag<T> d;
   BlockPointers<T> blocks = {};
-  for (int b = 0; b < kBlocks<T>; ++b) blocks.at[b] = from + b * kBlockLanes<T> * row_bytes;
+  for (int b = 0; b < kBlocks<T>; ++b) {
+    blocks.at[b] = from + pattern_of_lane<T>(b * kBlockLanes<T>, rows) * row_bytes;
+  }
   constexpr int64_t kVectorBytes = kLanes<T> * static_cast<int64_t>(sizeof(T));
   const char* soon = from + ahead;
   int64_t k = 0;
@@ -342,8 +378,10 @@ HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t depth, in
   for (; k < depth; ++k) {
     HWY_ALIGN T column[kLanes<T>];
     for (int64_t i = 0; i < kLanes<T>; ++i) {
-      std::memcpy(column + i, from + i * row_bytes + k * static_cast<int64_t>(sizeof(T)),
-                  sizeof(T));
+      std::memcpy(
+          column + i,
+          from + pattern_of_lane<T>(i, rows) * row_bytes + k * static_cast<int64_t>(sizeof(T)),
+          sizeof(T));
     }
     put(k, hn::Load(d, column));
   }
@@ -369,19 +407,20 @@ struct PatternBytes {
   int64_t ahead() const { return row_bytes == bytes() && (same_type() || pairs()) ? kAhead : 0; }
 };
 
-/// kLanes patterns that can be transposed as they lie: put(k, column k), k ascending. False:
-/// others.
+/// At most kLanes patterns, if they can be transposed as they lie: put(k, column k), k ascending,
+/// lanes as pattern_of_lane has them.
 template <class T, class Put>
-HWY_INLINE bool transpose_in_place(const char* from, const PatternBytes<T>& p, bool leave_quarter,
-                                   const Put& put) {
+HWY_INLINE bool transpose_in_place(const char* from, const PatternBytes<T>& p, int64_t rows,
+                                   bool leave_quarter, const Put& put) {
+  if (rows < kBlockLanes<T>) return false;
   if (p.same_type()) {
-    transpose<T>(from, p.row_bytes, p.depth, p.ahead(), leave_quarter, put);
+    transpose<T>(from, p.row_bytes, rows, p.depth, p.ahead(), leave_quarter, put);
     return true;
   }
   if constexpr (std::is_same_v<T, float>) {
     if (p.pairs()) {
       transpose<T>(
-          from, p.row_bytes, p.depth / 2, p.ahead(),
+          from, p.row_bytes, rows, p.depth / 2, p.ahead(),
           leave_quarter, [&](int64_t k, Vec<T> pairs) __attribute__((always_inline)) {
             put(2 * k, first_of_pairs(pairs));
             put(2 * k + 1, second_of_pairs(pairs));
@@ -408,7 +447,7 @@ HWY_INLINE void transpose_converted(const char* all, const PatternBytes<T>& p, i
                   chunk, buffer + r * kChunk);
     }
     transpose<T>(reinterpret_cast<const char*>(buffer), kChunk * static_cast<int64_t>(sizeof(T)),
-                 chunk, 0, /*leave_quarter=*/false,
+                 kLanes<T>, chunk, 0, /*leave_quarter=*/false,
                  [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
   }
 }
@@ -445,8 +484,13 @@ void pack_columns_as(const void* from, const PatternBytes<T>& p, int64_t rows, T
       T* const column = to + panel * p.depth + v;
       const auto store = [&](int64_t k, Vec<T> x)
                              HWY_ATTR { hn::StoreU(column_of(x), d, column + k * width); };
-      if (count == kLanes<T> && transpose_in_place(group, p, /*leave_quarter=*/false, store))
-        continue;
+      if (count == kLanes<T>) {
+        if (transpose_in_place(group, p, count, /*leave_quarter=*/false, store)) continue;
+      } else if (kLanes<T> > kBlockLanes<T>) {
+        const LaneOrder<T> in_order(count);
+        const auto store_in_order = [&](int64_t k, Vec<T> x) HWY_ATTR { store(k, in_order(x)); };
+        if (transpose_in_place(group, p, count, /*leave_quarter=*/false, store_in_order)) continue;
+      }
       transpose_converted(first, p, panel + v, count, store);
     }
   }
@@ -534,6 +578,9 @@ struct FewSums {
       sum[r] = Step::step(hn::Set(Tag<T>(), g.a[r * g.a_row + k]), column, sum[r]);
     }
   }
+  HWY_INLINE void order(const LaneOrder<T>& in_order) {
+    for (int r = 0; r < kRows; ++r) sum[r] = in_order(sum[r]);
+  }
   HWY_INLINE void store(const FewRowsProduct<T>& g, int64_t first) const {
     for (int r = 0; r < kRows; ++r) hn::StoreU(sum[r], Tag<T>(), g.c + r * g.c_row + first);
   }
@@ -559,11 +606,12 @@ HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
     const int64_t count = std::min(kLanes<T>, g.count - first);
     touch(group, p, count);
     FewSums<Step, kRows, T> sums;
-    if (count == kLanes<T> &&
-        transpose_in_place(
-            group, p, g.leave_quarter, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) {
+    if (transpose_in_place(
+            group, p, count,
+            g.leave_quarter, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) {
               sums.add(g, k, x);
             })) {
+      if (count < kLanes<T>) sums.order(LaneOrder<T>(count));
       sums.store(g, first);
     } else {
       multiply_few_converted<Step, kRows>(g, p, first, count);
