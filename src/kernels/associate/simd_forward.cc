@@ -177,7 +177,8 @@ class BlockFolder {
         load_rows(engine_, view, first, group_.head, tile.count, scratch_.value_rows);
     g.b = values.data;
     g.b_depth = values.stride;
-    g.ask_ahead = engine_.asks_in_parts && group_.count == 1;
+    g.ask_ahead = values.data == pattern_address(view, first, group_.head) &&
+                  view.row_stride == engine_.value_depth;
     if (!engine_.masked ||
         all_finite(values.data, values.stride, tile.count, engine_.value_depth)) {
       engine_.kernels.accumulate(g);
@@ -414,7 +415,7 @@ void collect_distributions(const Engine<T>& engine, const AssociateOutputs<T>& o
 template <class T>
 void simd_softmax_forward(const TileKernels<T>& kernels, const AssociateCall& call,
                           const AssociateOutputs<T>& out) {
-  const Engine<T> engine(call, kernels, out.state.wanted());
+  const Engine<T> engine(call, kernels);
   const bool distribution = wants_top(out) || !out.metastable_size.empty();
   const AssociationPlace<T> places(call, out);
   std::vector<RowPartial<T>> partials;
@@ -461,7 +462,7 @@ void simd_softmax_forward(const TileKernels<T>& kernels, const AssociateCall& ca
 template <class T>
 void simd_softmax_partials(const TileKernels<T>& kernels, const AssociateCall& call,
                            std::int64_t first_index, std::vector<Partials<T>>& blocks) {
-  const Engine<T> engine(call, kernels, /*reads_values=*/true);
+  const Engine<T> engine(call, kernels);
   Wants wants;
   wants.norms = wants.index = true;
   const std::vector<Item> items = make_items(call, kForwardRows);

@@ -122,7 +122,7 @@ HWY_INLINE void multiply_block(const Product<T>& g, int64_t row, int64_t column)
   }
   const T* a = g.a + row * g.a_row;
   const auto* b = right_operand<Step>(g) + column;
-  const bool asks = g.ask_ahead && (column + kVectors * kLanes<T>)*sizeof(T) % kAskedBytes == 0;
+  const bool asks = g.ask_ahead && row == 0;
   for (int64_t k = 0; k < g.depth; ++k) {
     Vec<T> right[kVectors];
 #pragma GCC unroll 4
@@ -139,8 +139,9 @@ HWY_INLINE void multiply_block(const Product<T>& g, int64_t row, int64_t column)
         }
       }
     }
-    if constexpr (kRows == 1) {
-      if (asks) prefetch_far(reinterpret_cast<const char*>(b + kVectors * kLanes<T>) + kAhead - 64);
+    if (asks) {
+      const char* const soon = reinterpret_cast<const char*>(b) + kAhead;
+      for (size_t i = 0; i < kVectors * kLanes<T> * sizeof *b; i += 64) prefetch_far(soon + i);
     }
     a += g.a_depth;
     b += g.b_depth;
@@ -335,10 +336,10 @@ struct LaneOrder {
 
 /// Transposes at most kLanes patterns of `depth` elements of T, row_bytes apart: put(k, column k)
 /// with lanes as pattern_of_lane has them. With each column goes one vector's worth of what lies
-/// `ahead` bytes further on, into the second cache; not with every fourth, if a quarter is left.
+/// `ahead` bytes further on, into the second cache.
 template <class T, class Put>
 HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t rows, int64_t depth,
-                          int64_t ahead, bool leave_quarter, const Put& put) {
+                          int64_t ahead, const Put& put) {
   const Tag<T> d;
   BlockPointers<T> blocks = {};
   for (int b = 0; b < kBlocks<T>; ++b) {
@@ -348,9 +349,7 @@ HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t rows, int
   const char* soon = from + ahead;
   int64_t k = 0;
   for (; k + kBlockLanes<T> <= depth; k += kBlockLanes<T>) {
-    for (int64_t i = 0; i < kBlockLanes<T>; ++i) {
-      if (i < 3 || !leave_quarter) prefetch_far(soon + i * kVectorBytes);
-    }
+    for (int64_t i = 0; i < kBlockLanes<T>; ++i) prefetch_far(soon + i * kVectorBytes);
     soon += kBlockLanes<T> * kVectorBytes;
     if constexpr (sizeof(T) == 4) {
       const hn::RepartitionToWide<Tag<T>> pair;
@@ -411,17 +410,17 @@ struct PatternBytes {
 /// lanes as pattern_of_lane has them.
 template <class T, class Put>
 HWY_INLINE bool transpose_in_place(const char* from, const PatternBytes<T>& p, int64_t rows,
-                                   bool leave_quarter, const Put& put) {
+                                   const Put& put) {
   if (rows < kBlockLanes<T>) return false;
   if (p.same_type()) {
-    transpose<T>(from, p.row_bytes, rows, p.depth, p.ahead(), leave_quarter, put);
+    transpose<T>(from, p.row_bytes, rows, p.depth, p.ahead(), put);
     return true;
   }
   if constexpr (std::is_same_v<T, float>) {
     if (p.pairs()) {
       transpose<T>(
-          from, p.row_bytes, rows, p.depth / 2, p.ahead(),
-          leave_quarter, [&](int64_t k, Vec<T> pairs) __attribute__((always_inline)) {
+          from, p.row_bytes, rows, p.depth / 2,
+          p.ahead(), [&](int64_t k, Vec<T> pairs) __attribute__((always_inline)) {
             put(2 * k, first_of_pairs(pairs));
             put(2 * k + 1, second_of_pairs(pairs));
           });
@@ -447,7 +446,7 @@ HWY_INLINE void transpose_converted(const char* all, const PatternBytes<T>& p, i
                   chunk, buffer + r * kChunk);
     }
     transpose<T>(reinterpret_cast<const char*>(buffer), kChunk * static_cast<int64_t>(sizeof(T)),
-                 kLanes<T>, chunk, 0, /*leave_quarter=*/false,
+                 kLanes<T>, chunk, 0,
                  [&](int64_t i, Vec<T> column) HWY_ATTR { put(k + i, column); });
   }
 }
@@ -485,11 +484,11 @@ void pack_columns_as(const void* from, const PatternBytes<T>& p, int64_t rows, T
       const auto store = [&](int64_t k, Vec<T> x)
                              HWY_ATTR { hn::StoreU(column_of(x), d, column + k * width); };
       if (count == kLanes<T>) {
-        if (transpose_in_place(group, p, count, /*leave_quarter=*/false, store)) continue;
+        if (transpose_in_place(group, p, count, store)) continue;
       } else if (kLanes<T> > kBlockLanes<T>) {
         const LaneOrder<T> in_order(count);
         const auto store_in_order = [&](int64_t k, Vec<T> x) HWY_ATTR { store(k, in_order(x)); };
-        if (transpose_in_place(group, p, count, /*leave_quarter=*/false, store_in_order)) continue;
+        if (transpose_in_place(group, p, count, store_in_order)) continue;
       }
       transpose_converted(first, p, panel + v, count, store);
     }
@@ -607,8 +606,7 @@ HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
     touch(group, p, count);
     FewSums<Step, kRows, T> sums;
     if (transpose_in_place(
-            group, p, count,
-            g.leave_quarter, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) {
+            group, p, count, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) {
               sums.add(g, k, x);
             })) {
       if (count < kLanes<T>) sums.order(LaneOrder<T>(count));

@@ -22,7 +22,9 @@ namespace hopfield::internal {
 inline constexpr std::int64_t kTile = 128;
 
 /// Patterns without gaps are asked for this many bytes before they are wanted, some 2 us of work on
-/// one state (half or four times as many take the same time within a tenth).
+/// one state (half or three times as many take the same time within a tenth). Every pass over a
+/// tile asks for the same ones: while many are under way a CPU drops what it is asked for, and
+/// memory rests when the first pass is over.
 inline constexpr std::int64_t kAhead = 32 * 1024;
 
 /// Sums over a tile's patterns run over this many lanes; rows of tiles are padded to a multiple.
@@ -44,11 +46,8 @@ struct Product {
   bool fresh = false;         ///< start from 0 rather than from c
   const T* center = nullptr;  ///< accumulate_difference: [rows, width]
   std::int64_t center_row = 0;
-  bool ask_ahead = false;  ///< in each row of b, for the last quarter of every kAskedBytes
+  bool ask_ahead = false;  ///< for what lies kAhead beyond b
 };
-/// Where patterns are read twice, similarities ask for three quarters of these bytes and the
-/// weighted sum for the last: asked for in one go, they wait for each other.
-inline constexpr std::int64_t kAskedBytes = 256;
 
 /// Few rows against patterns as they lie in memory: c[r, j] = sum_k f(a[r, k], pattern j [k]), the
 /// same numbers as `Product` gives on packed columns, from 0.
@@ -63,7 +62,6 @@ struct FewRowsProduct {
   std::int64_t row_stride = 0, count = 0;
   T* c = nullptr;  ///< whole vectors are written
   std::int64_t c_row = 0;
-  bool leave_quarter = false;  ///< see kAskedBytes
 };
 
 template <class T>

@@ -14,7 +14,7 @@ Scratch<T>& thread_scratch() {
 }
 
 template <class T>
-Engine<T>::Engine(const AssociateCall& call_in, const TileKernels<T>& kernels_in, bool reads_values)
+Engine<T>::Engine(const AssociateCall& call_in, const TileKernels<T>& kernels_in)
     : call(call_in),
       kernels(kernels_in),
       heads(call.shape.heads),
@@ -30,10 +30,6 @@ Engine<T>::Engine(const AssociateCall& call_in, const TileKernels<T>& kernels_in
   masked = per_row || !call.in.hidden_stored.empty();
   mask_per_state = (call.in.hidden.given() && call.in.hidden.state_stride != 0) ||
                    (bias.given() && bias.state_stride != 0);
-  const PatternView& stored = call.in.stored;
-  asks_in_parts = reads_values && call.shape.tied && stored.dtype == dtype_of<T>::value &&
-                  stored.row_stride == depth &&
-                  depth * static_cast<std::int64_t>(sizeof(T)) % kAskedBytes == 0;
 }
 
 std::vector<Item> make_items(const AssociateCall& call, std::int64_t rows) {
@@ -335,7 +331,6 @@ void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows
   g.count = tile.count;
   g.c = out;
   g.c_row = kTile;
-  g.leave_quarter = engine.asks_in_parts && group.count == 1;
   (distance ? engine.kernels.few_distances : engine.kernels.few_products)(g);
 }
 
@@ -421,7 +416,7 @@ bool all_finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t
 
 #define HOPFIELD_INSTANTIATE(T)                                                                    \
   template Scratch<T>& thread_scratch();                                                           \
-  template Engine<T>::Engine(const AssociateCall&, const TileKernels<T>&, bool);                   \
+  template Engine<T>::Engine(const AssociateCall&, const TileKernels<T>&);                         \
   template Plan make_plan(const Engine<T>&, std::int64_t);                                         \
   template void load_states(const Engine<T>&, Scratch<T>&, RowGroup<T>&);                          \
   template StoredTile<T> tile_extent(const Engine<T>&, std::int64_t, std::int64_t);                \

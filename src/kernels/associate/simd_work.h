@@ -72,8 +72,7 @@ Scratch<T>& thread_scratch();
 /// A call with what follows from it.
 template <class T>
 struct Engine {
-  /// `reads_values`: weighted sums of the values follow each tile's similarities.
-  Engine(const AssociateCall& call_in, const TileKernels<T>& kernels_in, bool reads_values = false);
+  Engine(const AssociateCall& call_in, const TileKernels<T>& kernels_in);
 
   /// Up to whole vectors.
   std::int64_t padded(std::int64_t count) const {
@@ -91,7 +90,6 @@ struct Engine {
   bool pairs;                ///< states that are bf16 numbers are multiplied by pairs
   bool masked;               ///< some pattern may be hidden from some row
   bool mask_per_state;       ///< not all states of a (bag, head) see the same
-  bool asks_in_parts;        ///< for one state: see kAskedBytes
 };
 
 /// States [begin, end) of a bag, for one head: the unit that a result row's arithmetic never
