@@ -68,7 +68,8 @@ class BlockFolder {
     std::fill(partials, partials + group_.count, RowPartial<T>());
     std::fill(acc, acc + group_.count * stride, T{0});
     for (std::int64_t s = begin; s < end; s += kTile) {
-      const StoredTile<T> tile = compare(s, end);
+      const StoredTile<T> tile =
+          compare_tile(engine_, group_, s, end, wants_.norms, scratch_, similarity_);
       mask_.start(s, tile.count);
       largest_norm_known_ = false;
       for (std::int64_t r = 0; r < group_.count; ++r) {
@@ -85,25 +86,6 @@ class BlockFolder {
   }
 
  private:
-  StoredTile<T> compare(std::int64_t begin, std::int64_t end) {
-    const bool few = group_.count <= FewRowsProduct<T>::kMostRows && engine_.depth > 0;
-    StoredTile<T> tile =
-        compare_tile(engine_, group_, begin, end, wants_.norms && !few, scratch_, similarity_);
-    if (wants_.norms && few) tile.norms = few_norms(tile);
-    return tile;
-  }
-
-  /// Square norms of patterns that were not packed: minus the distances from zero, which are the
-  /// same chain of fused multiply-adds.
-  const T* few_norms(const StoredTile<T>& tile) {
-    zero_.resize(static_cast<std::size_t>(engine_.depth));
-    T* norms = scratch_.norms.need(kTile);
-    few_tile_products(engine_, /*distance=*/true, 1, zero_.data(), 0, engine_.call.in.stored,
-                      group_, tile, norms);
-    for (std::int64_t s = 0; s < tile.count; ++s) norms[s] = -norms[s];
-    return norms;
-  }
-
   /// Replaces the row's similarities by its weights relative to the running maximum.
   void fold_row(const StoredTile<T>& tile, std::int64_t r, RowPartial<T>& partial, T* row, T* acc) {
     const T* bias = mask_.row(group_.state[r]);
@@ -170,6 +152,7 @@ class BlockFolder {
         g.width == engine_.value_depth && !engine_.masked) {
       g.b_bf16 = pattern_address(view, first, group_.head);
       g.b_depth = view.row_stride;
+      g.ask_ahead = view.row_stride == engine_.value_depth;
       engine_.kernels.accumulate_bf16(g);
       return;
     }
@@ -205,8 +188,7 @@ class BlockFolder {
   Scratch<T>& scratch_;
   TileMask<T> mask_;
   T* similarity_;
-  std::vector<T> zero_;  ///< a state, for few_norms
-  T largest_norm_ = 0;   ///< square norm, of the tile's patterns that a row sees
+  T largest_norm_ = 0;  ///< square norm, of the tile's patterns that a row sees
   bool largest_norm_known_ = false;
 };
 

@@ -564,9 +564,10 @@ inline void square_pair_norms(const float* columns, int64_t rows, int64_t depth,
 
 /// Sums of kRows rows with kLanes patterns, which `transpose` brings one column at a time. Inlined
 /// with it: a sum that went through memory would wait for it at every column.
-template <class Step, int kRows, class T>
+template <class Step, int kRows, bool kNorms, class T>
 struct FewSums {
   Vec<T> sum[kRows];
+  Vec<T> norm = hn::Zero(Tag<T>());
 
   HWY_INLINE FewSums() {
     for (int r = 0; r < kRows; ++r) sum[r] = hn::Zero(Tag<T>());
@@ -576,27 +577,30 @@ struct FewSums {
     for (int r = 0; r < kRows; ++r) {
       sum[r] = Step::step(hn::Set(Tag<T>(), g.a[r * g.a_row + k]), column, sum[r]);
     }
+    if constexpr (kNorms) norm = hn::MulAdd(column, column, norm);
   }
   HWY_INLINE void order(const LaneOrder<T>& in_order) {
     for (int r = 0; r < kRows; ++r) sum[r] = in_order(sum[r]);
+    if constexpr (kNorms) norm = in_order(norm);
   }
   HWY_INLINE void store(const FewRowsProduct<T>& g, int64_t first) const {
     for (int r = 0; r < kRows; ++r) hn::StoreU(sum[r], Tag<T>(), g.c + r * g.c_row + first);
+    if constexpr (kNorms) hn::StoreU(norm, Tag<T>(), g.norms + first);
   }
 };
 
 /// At most kLanes patterns of any storage type.
-template <class Step, int kRows, class T>
+template <class Step, int kRows, bool kNorms, class T>
 HWY_NOINLINE void multiply_few_converted(const FewRowsProduct<T>& g, const PatternBytes<T>& p,
                                          int64_t first, int64_t count) {
-  FewSums<Step, kRows, T> sums;
+  FewSums<Step, kRows, kNorms, T> sums;
   transpose_converted(static_cast<const char*>(g.from), p, first, count,
                       [&](int64_t k, Vec<T> x) HWY_ATTR { sums.add(g, k, x); });
   sums.store(g, first);
 }
 
 /// The chain of `multiply` without storing the columns, which costs more than using them once.
-template <class Step, int kRows, class T>
+template <class Step, int kRows, bool kNorms, class T>
 HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
   const PatternBytes<T> p(g.dtype, nullptr, g.row_stride, g.depth);
   const auto* const from = static_cast<const char*>(g.from);
@@ -604,7 +608,7 @@ HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
     const char* const group = from + first * p.row_bytes;
     const int64_t count = std::min(kLanes<T>, g.count - first);
     touch(group, p, count);
-    FewSums<Step, kRows, T> sums;
+    FewSums<Step, kRows, kNorms, T> sums;
     if (transpose_in_place(
             group, p, count, [&](int64_t k, Vec<T> x) __attribute__((always_inline)) {
               sums.add(g, k, x);
@@ -612,23 +616,28 @@ HWY_NOINLINE void multiply_few_rows(const FewRowsProduct<T>& g) {
       if (count < kLanes<T>) sums.order(LaneOrder<T>(count));
       sums.store(g, first);
     } else {
-      multiply_few_converted<Step, kRows>(g, p, first, count);
+      multiply_few_converted<Step, kRows, kNorms>(g, p, first, count);
     }
+  }
+}
+
+template <class Step, bool kNorms, class T>
+void multiply_few(const FewRowsProduct<T>& g) {
+  switch (g.rows) {
+    case 1:
+      return multiply_few_rows<Step, 1, kNorms>(g);
+    case 2:
+      return multiply_few_rows<Step, 2, kNorms>(g);
+    case 3:
+      return multiply_few_rows<Step, 3, kNorms>(g);
+    default:
+      return multiply_few_rows<Step, 4, kNorms>(g);
   }
 }
 
 template <class Step, class T>
 void multiply_few(const FewRowsProduct<T>& g) {
-  switch (g.rows) {
-    case 1:
-      return multiply_few_rows<Step, 1>(g);
-    case 2:
-      return multiply_few_rows<Step, 2>(g);
-    case 3:
-      return multiply_few_rows<Step, 3>(g);
-    default:
-      return multiply_few_rows<Step, 4>(g);
-  }
+  g.norms == nullptr ? multiply_few<Step, false>(g) : multiply_few<Step, true>(g);
 }
 
 // ---------------------------------------------------------------- rows of a tile
@@ -840,7 +849,7 @@ TileKernels<T> kernels_with_pairs() {
   table.supported = [] { return is_supported<T>() && __builtin_cpu_supports("avx512bf16"); };
   if constexpr (std::is_same_v<T, float>) {
     table.accumulate_pairs = multiply<StepPairs, kPanelVectors, T>;
-    table.few_pairs = multiply_few<StepPairsAsTheyLie, T>;
+    table.few_pairs = multiply_few<StepPairsAsTheyLie, /*kNorms=*/false, T>;
     table.pack_pairs = pack_pairs;
     table.square_pair_norms = square_pair_norms;
   }

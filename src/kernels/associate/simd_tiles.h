@@ -62,6 +62,7 @@ struct FewRowsProduct {
   std::int64_t row_stride = 0, count = 0;
   T* c = nullptr;  ///< whole vectors are written
   std::int64_t c_row = 0;
+  T* norms = nullptr;  ///< square norms of the patterns, if not null; not with pairs
 };
 
 template <class T>

@@ -244,17 +244,24 @@ TilePairs tile_pairs(const Engine<T>& engine, const RowGroup<T>& group, const St
   return {copy, engine.depth_pairs};
 }
 
-/// Similarities (not cosines) of at most kMostRows rows with patterns as they lie in memory.
+/// Similarities (not cosines) of at most kMostRows rows with patterns as they lie in memory, and
+/// square norms where they are wanted.
 template <class T>
-void compare_few(const Engine<T>& engine, const RowGroup<T>& group, const StoredTile<T>& tile,
-                 Scratch<T>& scratch, T* similarity) {
+void compare_few(const Engine<T>& engine, const RowGroup<T>& group, bool want_norms,
+                 Scratch<T>& scratch, StoredTile<T>& tile, T* similarity) {
   const PatternView& view = engine.call.in.stored;
   const bool distance = engine.call.in.similarity == Similarity::kNegativeSquaredDistance;
+  T* const norms = want_norms ? scratch.norms.need(kTile) : nullptr;
+  tile.norms = norms;
+  if (want_norms && group.paired[0]) {  // products of pairs have no norms; overwritten below
+    few_tile_products(engine, distance, 1, group.states, engine.padded_depth, view, group, tile,
+                      similarity, norms);
+  }
   for_each_run(group, [&](std::int64_t begin, std::int64_t end, bool paired) {
     T* const out = similarity + begin * kTile;
     if (!paired) {
       few_tile_products(engine, distance, end - begin, group.states + begin * engine.padded_depth,
-                        engine.padded_depth, view, group, tile, out);
+                        engine.padded_depth, view, group, tile, out, norms);
       return;
     }
     const TilePairs pairs = tile_pairs(engine, group, tile, scratch);
@@ -311,7 +318,7 @@ void tile_similarities(const Engine<T>& engine, const RowGroup<T>& group, const 
 template <class T>
 void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, const T* left,
                        std::int64_t left_row, const PatternView& view, const RowGroup<T>& group,
-                       const StoredTile<T>& tile, T* out) {
+                       const StoredTile<T>& tile, T* out, T* norms) {
   FewRowsProduct<T> g;
   g.rows = rows;
   g.depth = view.depth;
@@ -331,16 +338,18 @@ void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows
   g.count = tile.count;
   g.c = out;
   g.c_row = kTile;
+  g.norms = norms;
   (distance ? engine.kernels.few_distances : engine.kernels.few_products)(g);
 }
 
 template <class T>
 StoredTile<T> compare_tile(const Engine<T>& engine, const RowGroup<T>& group, std::int64_t begin,
                            std::int64_t end, bool want_norms, Scratch<T>& scratch, T* similarity) {
-  want_norms = want_norms || engine.call.in.similarity == Similarity::kCosine;
+  const bool cosine = engine.call.in.similarity == Similarity::kCosine;
+  want_norms = want_norms || cosine;
   StoredTile<T> tile = tile_extent(engine, begin, end);
-  if (group.count <= FewRowsProduct<T>::kMostRows && !want_norms && engine.depth > 0) {
-    compare_few(engine, group, tile, scratch, similarity);
+  if (group.count <= FewRowsProduct<T>::kMostRows && !cosine && engine.depth > 0) {
+    compare_few(engine, group, want_norms, scratch, tile, similarity);
     return tile;
   }
   const auto num_paired = std::count(group.paired, group.paired + group.count, true);
@@ -422,7 +431,7 @@ bool all_finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t
   template StoredTile<T> tile_extent(const Engine<T>&, std::int64_t, std::int64_t);                \
   template void few_tile_products(const Engine<T>&, bool, std::int64_t, const T*, std::int64_t,    \
                                   const PatternView&, const RowGroup<T>&, const StoredTile<T>&,    \
-                                  T*);                                                             \
+                                  T*, T*);                                                         \
   template PatternRows<T> load_rows(const Engine<T>&, const PatternView&, std::int64_t,            \
                                     std::int64_t, std::int64_t, Buffer<T>&);                       \
   template StoredTile<T> load_tile(const Engine<T>&, const BagPlace&, std::int64_t, std::int64_t,  \

@@ -232,10 +232,11 @@ StoredTile<T> tile_extent(const Engine<T>& engine, std::int64_t begin, std::int6
 
 /// out[r, s] = <left r, pattern s>, or -|left r - pattern s|^2, for FewRowsProduct<T>::kMostRows
 /// rows at most and patterns of `view` that are read where they lie; rows of out are kTile apart.
+/// The patterns' square norms, too, if `norms` is not null.
 template <class T>
 void few_tile_products(const Engine<T>& engine, bool distance, std::int64_t rows, const T* left,
                        std::int64_t left_row, const PatternView& view, const RowGroup<T>& group,
-                       const StoredTile<T>& tile, T* out);
+                       const StoredTile<T>& tile, T* out, T* norms = nullptr);
 
 /// The same for patterns [begin, ...) that are read just for it. The tile has norms if they are
 /// wanted, columns only where they were of use.
