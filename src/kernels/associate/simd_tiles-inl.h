@@ -336,7 +336,7 @@ struct LaneOrder {
 
 /// Transposes at most kLanes patterns of `depth` elements of T, row_bytes apart: put(k, column k)
 /// with lanes as pattern_of_lane has them. With each column goes one vector's worth of what lies
-/// `ahead` bytes further on, into the second cache.
+/// `ahead` bytes further on, and half of it, into the second cache.
 template <class T, class Put>
 HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t rows, int64_t depth,
                           int64_t ahead, const Put& put) {
@@ -349,8 +349,13 @@ HWY_INLINE void transpose(const char* from, int64_t row_bytes, int64_t rows, int
   const char* soon = from + ahead;
   int64_t k = 0;
   for (; k + kBlockLanes<T> <= depth; k += kBlockLanes<T>) {
-    for (int64_t i = 0; i < kBlockLanes<T>; ++i) prefetch_far(soon + i * kVectorBytes);
-    soon += kBlockLanes<T> * kVectorBytes;
+    if (ahead > 0) {
+      for (int64_t i = 0; i < kBlockLanes<T>; ++i) {
+        prefetch_far(soon + i * kVectorBytes);
+        prefetch_far(soon - ahead / 2 + i * kVectorBytes);
+      }
+      soon += kBlockLanes<T> * kVectorBytes;
+    }
     if constexpr (sizeof(T) == 4) {
       const hn::RepartitionToWide<Tag<T>> pair;
       const Vec<T> a0 = load_blocks(blocks, 0);

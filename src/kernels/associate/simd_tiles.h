@@ -22,9 +22,9 @@ namespace hopfield::internal {
 inline constexpr std::int64_t kTile = 128;
 
 /// Patterns without gaps are asked for this many bytes before they are wanted, some 2 us of work on
-/// one state (half or three times as many take the same time within a tenth). Every pass over a
-/// tile asks for the same ones: while many are under way a CPU drops what it is asked for, and
-/// memory rests when the first pass is over.
+/// one state (half or three times as many take the same time within a tenth). They are asked for
+/// more than once, half way again and in every pass over a tile: while many are under way a CPU
+/// drops what it is asked for, and memory rests when the first pass is over.
 inline constexpr std::int64_t kAhead = 32 * 1024;
 
 /// Sums over a tile's patterns run over this many lanes; rows of tiles are padded to a multiple.
