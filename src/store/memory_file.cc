@@ -610,6 +610,18 @@ std::uint64_t MemoryFile::num_bytes() const {
   return state_->body_bytes() + state_->file.tail().size();
 }
 
+std::string MemoryFile::fingerprint() const {
+  std::uint32_t changes = 0;
+  if (state_->log) {
+    for (const Change& change : state_->log->changes()) {
+      changes = crc32(std::as_bytes(std::span(&change.kind, 1)), changes);
+      changes = crc32(change.payload, changes);
+    }
+  }
+  const auto& metadata = state_->file.metadata();
+  return metadata.at(kHeaderChecksum) + metadata.at(checksum_key("patterns")) + crc32_text(changes);
+}
+
 PatternView MemoryFile::patterns() const {
   return state_->patterns_view();
 }
@@ -648,6 +660,11 @@ void MemoryFile::restrict_to(std::span<const std::int64_t> patterns) {
     positions.push_back(state_->position(patterns[i]));
   }
   state_->select(std::move(positions));
+}
+
+std::int64_t MemoryFile::position(std::int64_t pattern) const {
+  state_->require_pattern(pattern);
+  return state_->position(pattern);
 }
 
 bool MemoryFile::has_ids() const {
