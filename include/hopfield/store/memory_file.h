@@ -110,8 +110,8 @@ class MemoryFile {
   std::unique_ptr<State> state_;
 };
 
-/// Where `create_memory` gets patterns from: [num_patterns, depth], asked for in ascending blocks.
-/// For codes it goes through them once for each of the tensors that it writes.
+/// Where `create_memory` gets patterns from: [num_patterns, depth], asked for once in ascending
+/// blocks.
 struct PatternSource {
   std::int64_t num_patterns = 0;
   std::int64_t depth = 0;  ///< >= 1
