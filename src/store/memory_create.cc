@@ -17,7 +17,7 @@ namespace hopfield::store {
 namespace internal {
 namespace {
 
-constexpr std::int64_t kBlockNumbers = std::int64_t{1} << 18;
+constexpr std::int64_t kBlockNumbers = std::int64_t{1} << 15;
 
 /// First byte that is not UTF-8; size() if all is well.
 std::size_t first_bad_utf8(std::string_view text) {

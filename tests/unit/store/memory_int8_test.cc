@@ -102,7 +102,7 @@ TEST(CodedMemory, OfDepthOneOrWithoutPatternsIsLegal) {
 
 TEST(CodedMemory, TakesEachRowOfTheSourceOnce) {
   const TempFolder folder;
-  // Three blocks, in which codes, scales, exact rows and values are written in turn.
+  // Many blocks, in which codes, scales, exact rows and values are written in turn.
   std::vector<double> numbers(120'001 * kDepth);
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i % 997) - 400;
   PatternSource source = source_of(numbers, kDepth), values = source;
