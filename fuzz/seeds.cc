@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -136,9 +135,7 @@ void write_seeds(const std::string& root) {
     partial.similarity = with_names ? "distance" : "dot";
     partial.beta = "2";
     partial.memory = "seed";
-    std::vector<std::int64_t> positions(rows.size());
-    std::iota(positions.begin(), positions.end(), 0);
-    partial.rows = cli::row_bits(positions);
+    for (std::int64_t i = 0; i < stored.rows; ++i) cli::add_row(partial.rows, i);
     if (with_names) partial.top_ids = {"a", "b"};
     SearchOptions search;
     search.num_top = 2;

@@ -157,15 +157,15 @@ int run_partial(const RecallArguments& a, const Context& context) {
   const ShardAnswer answer =
       ask_shard(memory.patterns(), values ? memory.values() : PatternView(),
                 pattern_view(states.data(), num_cues, memory.depth()), beta, options);
-  std::vector<std::int64_t> positions;
-  for (std::int64_t i = 0; i < memory.num_patterns(); ++i) positions.push_back(memory.position(i));
   Partial partial;
   partial.path = a.partial;
   partial.what = values ? "values" : "state";
   partial.similarity = a.similarity;
   partial.beta = csv_number(beta);
   partial.memory = memory.fingerprint();
-  partial.rows = row_bits(positions);
+  for (std::int64_t i = 0; i < memory.num_patterns(); ++i) {
+    add_row(partial.rows, memory.position(i));
+  }
   if (memory.has_ids()) {
     for (const std::int64_t index : answer.top_index) partial.top_ids.push_back(memory.id(index));
   }

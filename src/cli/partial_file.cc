@@ -193,14 +193,10 @@ void read_top(const PartialReader& reader, std::int64_t cues, Partial& partial,
 
 }  // namespace
 
-std::vector<std::uint8_t> row_bits(const std::vector<std::int64_t>& positions) {
-  std::vector<std::uint8_t> bits(
-      positions.empty() ? 0 : static_cast<std::size_t>(positions.back() / 8 + 1));
-  for (const std::int64_t position : positions) {
-    std::uint8_t& byte = bits[static_cast<std::size_t>(position / 8)];
-    byte = static_cast<std::uint8_t>(byte | 1u << (position % 8));
-  }
-  return bits;
+void add_row(std::vector<std::uint8_t>& rows, std::int64_t position) {
+  const auto at = static_cast<std::size_t>(position / 8);
+  if (at >= rows.size()) rows.resize(at + 1);
+  rows[at] = static_cast<std::uint8_t>(rows[at] | 1u << (position % 8));
 }
 
 void write_partial(const Partial& partial, const ShardAnswer& answer) {

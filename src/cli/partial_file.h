@@ -23,8 +23,8 @@ struct Partial {
   std::vector<std::string> top_ids;  ///< [cues, num_top], or empty for a shard without names
 };
 
-/// The bits of ascending positions; no byte more than it takes.
-std::vector<std::uint8_t> row_bits(const std::vector<std::int64_t>& positions);
+/// Sets the bit of a position in Partial::rows.
+void add_row(std::vector<std::uint8_t>& rows, std::int64_t position);
 
 /// Errors: kIo.
 void write_partial(const Partial& partial, const ShardAnswer& answer);
