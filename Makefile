@@ -8,7 +8,7 @@ LAUNCHER := $(if $(CCACHE),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 FUZZ_SECONDS ?= 60
 # clang++ itself, or the newest versioned one.
 CLANG ?= $(shell command -v clang++ || compgen -c clang++- | grep -E '^clang\+\+-[0-9]+$$' | sort -V | tail -n 1)
-FUZZ_TARGETS := npy csv fvecs idx safetensors memory memory_log metadata
+FUZZ_TARGETS := npy csv fvecs idx safetensors memory memory_log metadata partial
 # Warnings are errors in CI only, and in the release build only: sanitizers make the compiler warn falsely.
 WERROR := $(if $(CI),-DHOPFIELD_WERROR=ON)
 export CCACHE_SLOPPINESS := pch_defines,time_macros

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/partial_file.h"
 #include "hopfield/base/error.h"
 #include "hopfield/store/memory_writer.h"
 #include "hopfield/store/npy.h"
@@ -123,6 +124,25 @@ void write_seeds(const std::string& root) {
   put(codes_log, Numbers{1, 0, 127 + 256 * 129});
   put(codes_log, Floats{0.5f, 0, 63.5f, -63.5f});
   atomic_write_file(folder("memory_log") + "codes", codes_log);
+
+  // Two blocks of patterns, the second of one pattern: with names and without.
+  std::vector<float> rows(static_cast<std::size_t>(AssociateOptions().block_size + 1), 0.25f);
+  const PatternView stored = pattern_view(rows.data(), std::ssize(rows), 1);
+  for (const bool with_names : {false, true}) {
+    cli::Partial partial;
+    partial.path = folder("partial") + (with_names ? "named" : "numbered");
+    partial.what = "state";
+    partial.similarity = with_names ? "distance" : "dot";
+    partial.beta = "2";
+    partial.memory = "seed";
+    for (std::int64_t i = 0; i < stored.rows; ++i) cli::add_row(partial.rows, i);
+    if (with_names) partial.top_ids = {"a", "b"};
+    SearchOptions search;
+    search.num_top = 2;
+    search.executor = &serial_executor();
+    cli::write_partial(partial,
+                       ask_shard(stored, {}, pattern_view(floats.data(), 1, 1), 2, search));
+  }
 
   const std::vector<float> vectors = {std::bit_cast<float>(2), 1, 2, std::bit_cast<float>(2), 3, 4};
   std::string fvecs;

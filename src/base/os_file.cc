@@ -236,7 +236,15 @@ struct AtomicFile::State {
   IfExists if_exists = IfExists::kReplace;
   bool direct = false;  // no regular file: written in place
   int descriptor = -1;
-  std::vector<std::byte> piece;  // not written yet
+  std::uint64_t end = 0;  // of what `write` brought
+
+  /// Bytes that were not written yet; they go to `offset`.
+  struct Piece {
+    std::uint64_t offset = 0;
+    std::vector<std::byte> bytes;
+    std::uint64_t end() const { return offset + bytes.size(); }
+  };
+  std::vector<Piece> pieces;  // each grows at its end
 
   ~State() {
     if (descriptor >= 0) ::close(descriptor);
@@ -245,20 +253,40 @@ struct AtomicFile::State {
 
   [[noreturn]] void fail_now(int error) const { fail_write(shown, error, direct); }
 
-  void put(std::span<const std::byte> bytes) const {
+  /// `offset` counts for regular files only.
+  void put(std::uint64_t offset, std::span<const std::byte> bytes) const {
     while (!bytes.empty()) {
-      const ssize_t count = ::write(descriptor, bytes.data(), std::min(bytes.size(), kPiece));
+      const std::size_t most = std::min(bytes.size(), kPiece);
+      const ssize_t count =
+          direct ? ::write(descriptor, bytes.data(), most)
+                 : ::pwrite(descriptor, bytes.data(), most, static_cast<off_t>(offset));
       if (count < 0) {
         if (errno == EINTR) continue;
         fail_now(errno);
       }
+      offset += static_cast<std::uint64_t>(count);
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     }
   }
 
-  void put_piece() {
-    put(piece);
-    piece.clear();
+  void put_pieces() {
+    for (const Piece& piece : pieces) put(piece.offset, piece.bytes);
+    pieces.clear();
+  }
+
+  Piece& piece_at(std::uint64_t offset) {
+    const auto grown = std::find_if(pieces.begin(), pieces.end(),
+                                    [offset](const Piece& piece) { return piece.end() == offset; });
+    if (grown != pieces.end()) return *grown;
+    Piece& piece = pieces.emplace_back();
+    piece.offset = offset;
+    piece.bytes.reserve(kPiece);  // once: growing would take more than a piece
+    return piece;
+  }
+
+  [[noreturn]] void fail_direct() const {
+    fail(ErrorCode::kUnsupported, "write",
+         "expected a regular file, got '" + shown + "'; choose a file on a disk");
   }
 
   [[noreturn]] void fail_exists() const {
@@ -369,47 +397,48 @@ AtomicFile::AtomicFile(const std::string& path, IfExists if_exists)
 AtomicFile::~AtomicFile() = default;
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
-  State& s = *state_;
-  HOPFIELD_CHECK(s.descriptor >= 0);
-  if (s.direct) return s.put(bytes);
-  s.piece.reserve(kPiece);  // once: growing would take more than a piece
-  while (!bytes.empty()) {
-    const std::size_t count = std::min(bytes.size(), kPiece - s.piece.size());
-    s.piece.insert(s.piece.end(), bytes.begin(),
-                   bytes.begin() + static_cast<std::ptrdiff_t>(count));
-    bytes = bytes.subspan(count);
-    if (s.piece.size() == kPiece) s.put_piece();
-  }
+  write_at(state_->end, bytes);
 }
 
 void AtomicFile::write(std::string_view text) {
   write(std::as_bytes(std::span<const char>(text.data(), text.size())));
 }
 
+void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  State& s = *state_;
+  HOPFIELD_CHECK(s.descriptor >= 0);
+  if (bytes.empty()) return;
+  const bool follows = offset == s.end;
+  if (s.direct && !follows) s.fail_direct();
+  if (follows) s.end += bytes.size();
+  if (s.direct) return s.put(offset, bytes);
+  State::Piece& piece = s.piece_at(offset);
+  while (!bytes.empty()) {
+    const std::size_t room = kPiece - static_cast<std::size_t>(piece.end() % kPiece);
+    const std::size_t count = std::min(bytes.size(), room);
+    piece.bytes.insert(piece.bytes.end(), bytes.begin(),
+                       bytes.begin() + static_cast<std::ptrdiff_t>(count));
+    bytes = bytes.subspan(count);
+    if (count == room) {
+      s.put(piece.offset, piece.bytes);
+      piece.offset = piece.end();
+      piece.bytes.clear();
+    }
+  }
+}
+
 void AtomicFile::overwrite(std::uint64_t offset, std::span<const std::byte> bytes) {
   HOPFIELD_CHECK(state_->descriptor >= 0);
-  if (state_->direct) {
-    fail(ErrorCode::kUnsupported, "write",
-         "expected a regular file, got '" + state_->shown + "'; choose a file on a disk");
-  }
-  state_->put_piece();
-  while (!bytes.empty()) {
-    const ssize_t count =
-        ::pwrite(state_->descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      state_->fail_now(errno);
-    }
-    offset += static_cast<std::uint64_t>(count);
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-  }
+  if (state_->direct) state_->fail_direct();
+  state_->put_pieces();
+  state_->put(offset, bytes);
 }
 
 void AtomicFile::commit() {
   State& s = *state_;
   HOPFIELD_CHECK(s.descriptor >= 0);
   if (!s.direct) {
-    s.put_piece();
+    s.put_pieces();
     if (::fsync(s.descriptor) != 0) s.fail_now(errno);
     s.give_name();
   }

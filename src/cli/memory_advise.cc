@@ -302,15 +302,25 @@ void announce_all(const store::MemoryFile& memory, StatisticsOptions options) {
   }
 }
 
-/// --patterns: a line a pattern.
-void write_patterns(const AdviseArguments& a, const store::MemoryFile& memory,
-                    const Context& context) {
+/// Statistics of each pattern: `measured` where it has them all, as of a small memory.
+PatternStatistics all_statistics(const PatternStatistics& measured, const store::MemoryFile& memory,
+                                 const Context& context) {
+  if (std::ssize(measured.compared) == measured.num_patterns &&
+      std::ssize(measured.duplicate) == measured.num_duplicates) {
+    return measured;
+  }
   StatisticsOptions options;
   options.num_compared = 0;
   options.num_listed = memory.num_patterns();
   options.executor = context.stoppable_executor.get();
   announce_all(memory, options);
-  const PatternStatistics seen = pattern_statistics(memory.patterns(), options);
+  return pattern_statistics(memory.patterns(), options);
+}
+
+/// --patterns: a line a pattern.
+void write_patterns(const AdviseArguments& a, const PatternStatistics& measured,
+                    const store::MemoryFile& memory, const Context& context) {
+  const PatternStatistics seen = all_statistics(measured, memory, context);
   const auto num_patterns = static_cast<double>(seen.num_patterns);
   const store::PatternSource source = pattern_source(memory);
   LineOutput output(a.patterns);
@@ -372,7 +382,7 @@ int run_advise(const AdviseArguments& a, const Context& context) {
   write_results(
       a.paths, to_json(a, answer, memory), to_csv(answer),
       [&] { return to_page(a, answer, memory); }, [&] { return beta_plot(answer); });
-  if (!a.patterns.empty()) write_patterns(a, memory, context);
+  if (!a.patterns.empty()) write_patterns(a, answer.advice.statistics, memory, context);
   return kOk;
 }
 

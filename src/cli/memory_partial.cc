@@ -1,17 +1,15 @@
 #include "cli/memory_partial.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <bit>
 #include <iomanip>
 #include <iostream>
-#include <map>
-#include <memory>
 #include <span>
 #include <sstream>
 #include <utility>
 
 #include "cli/memory_recall_output.h"
+#include "cli/partial_file.h"
 #include "cli/theory_output.h"
 #include "hopfield/base/version.h"
 #include "hopfield/memory/shards.h"
@@ -19,221 +17,6 @@
 
 namespace hopfield::cli {
 namespace {
-
-constexpr const char* kFormat = "hopfield.partial";
-constexpr const char* kHeaderChecksum = "crc32.header";
-
-/// What a file holds beside a ShardAnswer.
-struct Partial {
-  std::string path, what, similarity;
-  std::vector<std::string> top_ids;  ///< [cues, num_top], or empty for a shard without names
-};
-
-[[noreturn]] void damaged(const std::string& path, const std::string& what) {
-  fail(ErrorCode::kCorruptData, "partial", "'" + path + "': " + what);
-}
-
-/// The numbers of all blocks, one block after the other.
-template <class T>
-std::vector<T> joined(const std::vector<Partials<float>>& blocks,
-                      std::vector<T> Partials<float>::*member) {
-  std::vector<T> all;
-  for (const Partials<float>& block : blocks) {
-    all.insert(all.end(), (block.*member).begin(), (block.*member).end());
-  }
-  return all;
-}
-
-/// The tensors of a file, with what they look at.
-class Tensors {
- public:
-  template <class T>
-  void add(const std::string& name, std::vector<std::int64_t> shape, std::vector<T> data) {
-    const auto kept = std::make_shared<std::vector<T>>(std::move(data));
-    kept_.push_back(kept);
-    list_.push_back(store::tensor_data<T>(name, std::move(shape), *kept));
-  }
-  const std::vector<store::TensorData>& list() const { return list_; }
-
- private:
-  std::vector<std::shared_ptr<void>> kept_;
-  std::vector<store::TensorData> list_;
-};
-
-void write_partial(const Partial& partial, const ShardAnswer& answer) {
-  const std::vector<Partials<float>>& blocks = answer.blocks;
-  const std::int64_t cues = blocks.front().rows, depth = blocks.front().depth,
-                     num = std::ssize(blocks);
-  Tensors tensors;
-  tensors.add("states", {cues, answer.depth}, answer.states);
-  tensors.add("acc", {num, cues, depth}, joined(blocks, &Partials<float>::acc));
-  tensors.add("max", {num, cues}, joined(blocks, &Partials<float>::max));
-  tensors.add("sum", {num, cues}, joined(blocks, &Partials<float>::sum));
-  tensors.add("moment", {num, cues}, joined(blocks, &Partials<float>::moment));
-  tensors.add("max_square_norm", {num, cues}, joined(blocks, &Partials<float>::max_square_norm));
-  tensors.add("visible", {num, cues}, joined(blocks, &Partials<float>::visible));
-  tensors.add("top.index", {cues, answer.num_top}, answer.top_index);
-  tensors.add("top.similarity", {cues, answer.num_top}, answer.top_similarity);
-  if (!partial.top_ids.empty()) {
-    std::vector<std::uint8_t> bytes;
-    std::vector<std::int64_t> offsets = {0};
-    for (const std::string& id : partial.top_ids) {
-      bytes.insert(bytes.end(), id.begin(), id.end());
-      offsets.push_back(std::ssize(bytes));
-    }
-    tensors.add("top.ids.bytes", {std::ssize(bytes)}, bytes);
-    tensors.add("top.ids.offsets", {std::ssize(offsets)}, offsets);
-  }
-  std::map<std::string, std::string> metadata = {
-      {"format", kFormat},
-      {"version", "1"},
-      {"generator", "hopfield " + std::string(version())},
-      {"what", partial.what},
-      {"similarity", partial.similarity},
-      {"beta", csv_number(answer.beta)},
-      {"num_patterns", csv_number(answer.num_patterns)},
-      {kHeaderChecksum, "00000000"}};
-  for (const store::TensorData& tensor : tensors.list()) {
-    metadata["crc32." + tensor.name] = store::crc32_text(store::crc32(tensor.data));
-  }
-  store::write_safetensors(partial.path, tensors.list(), metadata,
-                           {IfExists::kReplace, kHeaderChecksum});
-}
-
-/// A file that is read, whose parts are compared with their checksums.
-class PartialReader {
- public:
-  explicit PartialReader(const std::string& path) : file_(path) {
-    if (text("format") != kFormat) {
-      damaged(path, "expected a file that memory recall --partial wrote, got another one");
-    }
-    if (text("version") != "1") {
-      fail(ErrorCode::kUnsupported, "partial",
-           "'" + path + "': expected version 1, got '" + text("version") + "'");
-    }
-    if (!store::header_checksum_matches(file_, kHeaderChecksum)) {
-      damaged(path, "expected a header that fits its checksum, got another one");
-    }
-  }
-
-  std::string text(const std::string& key) const {
-    const auto found = file_.metadata().find(key);
-    return found == file_.metadata().end() ? std::string() : found->second;
-  }
-  template <class T>
-  T number(const std::string& key) const {
-    const std::string digits = text(key);
-    T value{};
-    const char* end = digits.data() + digits.size();
-    const auto read = std::from_chars(digits.data(), end, value);
-    if (read.ec != std::errc() || read.ptr != end) {
-      damaged(file_.path(), "expected a number '" + key + "', got '" + digits + "'");
-    }
-    return value;
-  }
-
-  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
-
-  const std::vector<std::int64_t>& shape(const std::string& name, std::size_t dimensions) const {
-    const store::TensorEntry& entry = file_.at(name);
-    if (entry.shape.size() != dimensions) {
-      damaged(file_.path(), "tensor '" + name + "': expected " + std::to_string(dimensions) +
-                                " dimensions, got " + store::shape_text(entry.shape));
-    }
-    return entry.shape;
-  }
-
-  template <class T>
-  std::vector<T> read(const std::string& name, const std::vector<std::int64_t>& wanted) const {
-    const store::TensorEntry& entry = file_.at(name);
-    if (entry.shape != wanted) {
-      damaged(file_.path(), "tensor '" + name + "': expected shape " + store::shape_text(wanted) +
-                                ", got " + store::shape_text(entry.shape));
-    }
-    if (store::crc32_text(store::crc32(file_.bytes(entry))) != text("crc32." + name)) {
-      damaged(file_.path(), "tensor '" + name + "' does not fit its checksum");
-    }
-    return file_.read<T>(entry);
-  }
-
-  /// read, cut into the blocks.
-  template <class T>
-  void read_blocks(const std::string& name, const std::vector<std::int64_t>& wanted,
-                   std::vector<T> Partials<float>::*member,
-                   std::vector<Partials<float>>& blocks) const {
-    const std::vector<T> all = read<T>(name, wanted);
-    const std::size_t size = all.size() / blocks.size();
-    for (std::size_t b = 0; b < blocks.size(); ++b) {
-      const auto first = all.begin() + static_cast<std::ptrdiff_t>(b * size);
-      (blocks[b].*member).assign(first, first + static_cast<std::ptrdiff_t>(size));
-    }
-  }
-
- private:
-  store::SafetensorsFile file_;
-};
-
-/// The largest associations and the names of their patterns.
-void read_top(const PartialReader& reader, std::int64_t cues, Partial& partial,
-              ShardAnswer& answer) {
-  answer.top_index = reader.read<std::int64_t>("top.index", {cues, answer.num_top});
-  answer.top_similarity = reader.read<double>("top.similarity", {cues, answer.num_top});
-  const bool told = std::all_of(answer.top_index.begin(), answer.top_index.end(),
-                                [&answer](std::int64_t index) {
-                                  return index >= 0 && index < answer.num_patterns;
-                                }) &&
-                    std::all_of(answer.top_similarity.begin(), answer.top_similarity.end(),
-                                [](double similarity) { return std::isfinite(similarity); });
-  if (!told)
-    damaged(partial.path, "expected patterns of the shard and finite similarities, got others");
-  if (!reader.has("top.ids.bytes")) return;
-  const std::vector<std::int64_t> offsets =
-      reader.read<std::int64_t>("top.ids.offsets", {cues * answer.num_top + 1});
-  const std::vector<std::uint8_t> bytes =
-      reader.read<std::uint8_t>("top.ids.bytes", reader.shape("top.ids.bytes", 1));
-  if (!std::is_sorted(offsets.begin(), offsets.end()) || offsets.front() != 0 ||
-      offsets.back() != std::ssize(bytes)) {
-    damaged(partial.path,
-            "tensor 'top.ids.offsets': expected ascending offsets of the names, got others");
-  }
-  for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
-    partial.top_ids.emplace_back(bytes.begin() + offsets[i], bytes.begin() + offsets[i + 1]);
-  }
-}
-
-Partial read_partial(const std::string& path, ShardAnswer& answer) {
-  const PartialReader reader(path);
-  Partial partial{path, reader.text("what"), reader.text("similarity"), {}};
-  answer.beta = reader.number<double>("beta");
-  answer.num_patterns = reader.number<std::int64_t>("num_patterns");
-  answer.similarity = parse_similarity(partial.similarity);
-  // No dimension of this tensor may be 0, so the file's size bounds both.
-  const std::int64_t num = reader.shape("max", 2)[0], cues = reader.shape("max", 2)[1];
-  const std::int64_t readout_depth = reader.shape("acc", 3)[2];
-  answer.depth = reader.shape("states", 2)[1];
-  answer.num_top = reader.shape("top.index", 2)[1];
-  if (num < 1 || cues < 1 || readout_depth < 1 || answer.depth < 1 || answer.num_top < 1 ||
-      answer.num_patterns < answer.num_top ||
-      answer.num_patterns > num * AssociateOptions().block_size || !(answer.beta > 0)) {
-    damaged(path, "expected cues, blocks of patterns, associations and beta > 0, got others");
-  }
-  answer.states = reader.read<float>("states", {cues, answer.depth});
-  Partials<float> empty;
-  empty.rows = cues;
-  empty.heads = 1;
-  empty.depth = readout_depth;
-  empty.largest_index.assign(static_cast<std::size_t>(cues), -1);  // the k largest tell it
-  std::vector<Partials<float>>& blocks = answer.blocks;
-  blocks.assign(static_cast<std::size_t>(num), empty);
-  reader.read_blocks("acc", {num, cues, readout_depth}, &Partials<float>::acc, blocks);
-  reader.read_blocks("max", {num, cues}, &Partials<float>::max, blocks);
-  reader.read_blocks("sum", {num, cues}, &Partials<float>::sum, blocks);
-  reader.read_blocks("moment", {num, cues}, &Partials<float>::moment, blocks);
-  reader.read_blocks("max_square_norm", {num, cues}, &Partials<float>::max_square_norm, blocks);
-  reader.read_blocks("visible", {num, cues}, &Partials<float>::visible, blocks);
-  read_top(reader, cues, partial, answer);
-  return partial;
-}
 
 /// Both were asked the same.
 void require_alike(const Partial& a, const ShardAnswer& x, const Partial& b, const ShardAnswer& y) {
@@ -245,12 +28,26 @@ void require_alike(const Partial& a, const ShardAnswer& x, const Partial& b, con
   };
   const auto number = [](std::int64_t value) { return std::to_string(value); };
   same("depth", number(x.depth), number(y.depth));
-  same("beta", csv_number(x.beta), csv_number(y.beta));
+  same("beta", a.beta, b.beta);
   same("similarity", a.similarity, b.similarity);
   same("readout", a.what, b.what);
   same("depth of the readout", number(x.blocks.front().depth), number(y.blocks.front().depth));
   same("number of cues", number(x.blocks.front().rows), number(y.blocks.front().rows));
   same("cues", "some", x.states == y.states ? "some" : "others");
+}
+
+/// No pattern of one memory is counted twice.
+void require_disjoint(const Partial& a, const Partial& b) {
+  if (a.memory != b.memory) return;
+  std::int64_t in_both = 0;
+  for (std::size_t i = 0; i < std::min(a.rows.size(), b.rows.size()); ++i) {
+    in_both += std::popcount(static_cast<std::uint8_t>(a.rows[i] & b.rows[i]));
+  }
+  if (in_both == 0) return;
+  fail(ErrorCode::kCorruptData, "partial",
+       "expected '" + a.path + "' and '" + b.path + "' to be of different patterns, got " +
+           std::to_string(in_both) +
+           " patterns of one memory in both; leave one of them out, or recall one of them anew");
 }
 
 RecallHead head_of(const MergePartialsArguments& a, const Partial& file, const ShardAnswer& asked,
@@ -353,11 +150,22 @@ int run_partial(const RecallArguments& a, const Context& context) {
   options.num_top = a.top;
   options.executor = context.stoppable_executor.get();
   const std::int64_t num_cues = std::ssize(states) / memory.depth();
-  if (num_cues == 0) damaged(a.paths.cue, "expected at least one cue, got none");
+  if (num_cues == 0) {
+    fail(ErrorCode::kCorruptData, "--partial",
+         "'" + a.paths.cue + "': expected at least one cue, got none");
+  }
   const ShardAnswer answer =
       ask_shard(memory.patterns(), values ? memory.values() : PatternView(),
                 pattern_view(states.data(), num_cues, memory.depth()), beta, options);
-  Partial partial{a.partial, values ? "values" : "state", a.similarity, {}};
+  Partial partial;
+  partial.path = a.partial;
+  partial.what = values ? "values" : "state";
+  partial.similarity = a.similarity;
+  partial.beta = csv_number(beta);
+  partial.memory = memory.fingerprint();
+  for (std::int64_t i = 0; i < memory.num_patterns(); ++i) {
+    add_row(partial.rows, memory.position(i));
+  }
   if (memory.has_ids()) {
     for (const std::int64_t index : answer.top_index) partial.top_ids.push_back(memory.id(index));
   }
@@ -370,9 +178,7 @@ int run_partial(const RecallArguments& a, const Context& context) {
 
 bool is_partial(const std::string& path) {
   try {
-    const store::SafetensorsFile file(path, store::Tail::kAllow);
-    const auto format = file.metadata().find("format");
-    return format != file.metadata().end() && format->second == kFormat;
+    return is_partial(store::SafetensorsFile(path, store::Tail::kAllow));
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kIo) throw;
     return false;  // whoever reads it as a memory says what is wrong
@@ -384,8 +190,12 @@ int run_merge_partials(const MergePartialsArguments& a) {
   std::vector<Partial> files;
   std::vector<ShardAnswer> shards;
   for (const std::string& path : a.partials) {
-    files.push_back(read_partial(path, shards.emplace_back()));
-    require_alike(files.front(), shards.front(), files.back(), shards.back());
+    ShardAnswer& shard = shards.emplace_back();
+    Partial file = read_partial(store::SafetensorsFile(path), shard);
+    shard.similarity = parse_similarity(file.similarity);
+    require_alike(files.empty() ? file : files.front(), shards.front(), file, shard);
+    for (const Partial& earlier : files) require_disjoint(earlier, file);
+    files.push_back(std::move(file));
   }
   const std::int64_t known = known_top(shards);
   const WholeAnswer whole = merge_shards(shards, std::min(a.top, known));

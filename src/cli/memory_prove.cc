@@ -16,7 +16,9 @@
 namespace hopfield::cli {
 namespace {
 
-constexpr std::int64_t kMostCues = kCueBatch;  // of each kind
+// Of each kind. Files with the same bytes recall the same; cues only show it, and each of them
+// takes 18 passes over all patterns (two files, three betas, three updates).
+constexpr std::int64_t kMostCues = 256;
 constexpr std::int64_t kUpdates = 3, kTop = 10;
 constexpr std::uint64_t kSeed = 0;
 

@@ -243,6 +243,20 @@ Totals totals_of(const std::vector<Section>& sections) {
   return totals;
 }
 
+/// What studies say of data that is not there, each once.
+std::vector<std::string> skipped_data(const std::vector<Section>& sections) {
+  std::vector<std::string> texts;
+  for (const Section& section : sections) {
+    for (const Study& study : section.studies) {
+      const auto skipped = study.findings.json.find("skipped");
+      if (skipped == study.findings.json.end()) continue;
+      const auto text = skipped->get<std::string>();
+      if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+    }
+  }
+  return texts;
+}
+
 report::Page page_of(const Arguments& a, const std::vector<Section>& sections) {
   const Totals totals = totals_of(sections);
   report::Page page(a.kind->title, a.kind->subtitle);
@@ -278,7 +292,8 @@ Json json_of(const Arguments& a, const std::vector<Section>& sections) {
                {"hopfield", version()},
                {"seed", a.settings.seed},
                {"quick", a.settings.quick},
-               {"all_hold", totals_of(sections).num_missed == 0}};
+               {"all_hold", totals_of(sections).num_missed == 0},
+               {"skipped", skipped_data(sections)}};
   Json checks = Json::array(), list = Json::array();
   for (const Section& section : sections) {
     Json studies;
@@ -347,6 +362,7 @@ int run(const Arguments& a, const Context& context) {
     for (const Section& section : sections) {
       std::cout << section.kind->name << ": " << report::seconds(section.seconds) << "\n";
     }
+    for (const std::string& text : skipped_data(sections)) std::cout << "skipped: " << text << "\n";
     std::cout << totals.num_checks - totals.num_missed << " of " << totals.num_checks
               << " statements hold; report " << a.report_path << ", data " << data_folder(a)
               << "/\n";

@@ -35,13 +35,18 @@ std::vector<PictureSet> picture_sets(const ReproduceSettings& settings) {
   std::vector<PictureSet> sets(2);
   sets[0].name = "digits";
   sets[0].title = "scikit-learn's digits";
-  load(sets[0], "tools/fetch-demo-data takes it from the package scikit-learn",
+  load(sets[0],
+
+       "tools/fetch-demo-data takes it from the package scikit-learn; name the folder that holds "
+       "digits/ with --data",
        {"digits/digits.csv"},
        [](const std::vector<std::string>& paths) { return read_digits(paths[0]); });
   sets[1].name = "mnist";
   sets[1].title = "MNIST";
   const std::size_t most = settings.quick ? 5000 : std::numeric_limits<std::size_t>::max();
-  load(sets[1], "MNIST is published by Y. LeCun, C. Cortes and C. J. C. Burges",
+  load(sets[1],
+       "MNIST is published by Y. LeCun, C. Cortes and C. J. C. Burges at "
+       "http://yann.lecun.com/exdb/mnist/; name the folder that holds mnist/ with --data",
        {"mnist/train-images-idx3-ubyte", "mnist/train-labels-idx1-ubyte"},
        [&](const std::vector<std::string>& paths) { return read_mnist(paths[0], paths[1], most); });
   return sets;

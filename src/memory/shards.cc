@@ -19,7 +19,7 @@ std::int64_t num_states(const ShardAnswer& shard) {
 }
 
 void check_shards(std::span<const ShardAnswer> shards) {
-  constexpr std::string_view kOp = "merge_shards";
+  static constexpr std::string_view kOp = "merge_shards";
   require(!shards.empty(), kOp, "expected at least one shard, got none");
   const ShardAnswer& first = shards.front();
   for (std::size_t i = 0; i < shards.size(); ++i) {

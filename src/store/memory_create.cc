@@ -17,7 +17,7 @@ namespace hopfield::store {
 namespace internal {
 namespace {
 
-constexpr std::int64_t kBlockNumbers = std::int64_t{1} << 18;
+constexpr std::int64_t kBlockNumbers = std::int64_t{1} << 15;
 
 /// First byte that is not UTF-8; size() if all is well.
 std::size_t first_bad_utf8(std::string_view text) {
@@ -202,11 +202,10 @@ void require_float(DType dtype, std::string_view what) {
               std::string(dtype_name(dtype)));
 }
 
-/// Appends all rows, as `bytes_of(numbers, first row)` has them. Returns their checksum.
-template <class BytesOf>
-std::uint32_t write_rows(SafetensorsWriter& writer, const PatternSource& source,
-                         const std::function<bool()>& cancelled, const BytesOf& bytes_of) {
-  std::uint32_t crc = 0;
+/// Calls take(numbers, first row) for all rows, block after block.
+template <class Take>
+void for_blocks(const PatternSource& source, const std::function<bool()>& cancelled,
+                const Take& take) {
   const std::int64_t block = std::max<std::int64_t>(1, kBlockNumbers / source.depth);
   for (std::int64_t first = 0; first < source.num_patterns; first += block) {
     if (cancelled && cancelled()) {
@@ -215,11 +214,8 @@ std::uint32_t write_rows(SafetensorsWriter& writer, const PatternSource& source,
     const std::int64_t count = std::min(block, source.num_patterns - first);
     const std::vector<double> rows = source.rows(first, count);
     HOPFIELD_CHECK(rows.size() == static_cast<std::uint64_t>(count * source.depth));
-    const std::vector<std::byte> bytes = bytes_of(rows, first);
-    crc = crc32(bytes, crc);
-    writer.append(bytes);
+    take(rows, first);
   }
-  return crc;
 }
 
 }  // namespace
@@ -272,29 +268,32 @@ void write_memory(const std::string& path, const PatternSource& source,
 
   SafetensorsWriter writer(path, std::move(entries), std::move(metadata),
                            {options.if_exists, kHeaderChecksum});
-  const auto write_bytes = [&writer](std::span<const std::byte> bytes) {
-    writer.append(bytes);
-    return crc32(bytes);
+  std::map<std::string, std::uint32_t> checksums;
+  const auto append = [&](const std::string& tensor, std::span<const std::byte> bytes) {
+    std::uint32_t& crc = checksums[tensor];
+    crc = crc32(bytes, crc);
+    writer.append(tensor, bytes);
   };
-  for (const TensorEntry& entry : std::vector<TensorEntry>(writer.tensors())) {
-    std::uint32_t crc = 0;
-    if (entry.name == "patterns" || entry.name == "scales" || entry.name == "exact") {
-      crc = write_rows(writer, source, options.cancelled, [&](const auto& rows, auto first) {
-        if (entry.name == "exact") return encode(rows, source, first, *options.exact);
-        EncodedPatterns encoded =
-            encode_patterns(rows, source, first, options.dtype, options.exact);
-        return entry.name == "patterns" ? encoded.patterns : encoded.scales;
-      });
-    } else if (entry.name == "values") {
-      crc = write_rows(writer, *values, options.cancelled, [&](const auto& rows, auto first) {
-        return encode(rows, *values, first, options.values_dtype);
-      });
-    } else {
-      const PackedTexts& packed = entry.name.starts_with("ids") ? ids : texts;
-      crc = entry.name.ends_with(".bytes") ? write_bytes(std::as_bytes(std::span(packed.bytes)))
-                                           : write_bytes(std::as_bytes(std::span(packed.offsets)));
-    }
-    writer.replace_metadata(checksum_key(entry.name), crc32_text(crc));
+  const auto append_texts = [&](const std::string& name, const PackedTexts& packed) {
+    append(name + ".offsets", std::as_bytes(std::span(packed.offsets)));
+    append(name + ".bytes", std::as_bytes(std::span(packed.bytes)));
+  };
+  for_blocks(source, options.cancelled, [&](const auto& rows, std::int64_t first) {
+    const EncodedPatterns encoded =
+        encode_patterns(rows, source, first, options.dtype, options.exact);
+    append("patterns", encoded.patterns);
+    if (codes) append("scales", encoded.scales);
+    if (codes && options.exact) append("exact", encoded.exact);
+  });
+  if (values != nullptr) {
+    for_blocks(*values, options.cancelled, [&](const auto& rows, std::int64_t first) {
+      append("values", encode(rows, *values, first, options.values_dtype));
+    });
+  }
+  if (!options.ids.empty()) append_texts("ids", ids);
+  if (with_metadata) append_texts("metadata", texts);
+  for (const TensorEntry& entry : writer.tensors()) {
+    writer.replace_metadata(checksum_key(entry.name), crc32_text(checksums[entry.name]));
   }
   writer.commit();
 }

@@ -16,6 +16,7 @@
 #include "hopfield/store/change_log.h"
 #include "hopfield/store/memory_file.h"
 #include "hopfield/store/safetensors.h"
+#include "store/numbers.h"
 
 // What reading and writing memories share; docs/formats/memory.md.
 namespace hopfield::store {
@@ -38,6 +39,15 @@ enum class ChangeKind : std::uint32_t {
 
 /// What a change of kind 4 or 5 brings for each of its patterns.
 enum Part : std::int64_t { kPatterns = 1, kValues = 2, kMetadata = 4 };
+
+/// Numbers and texts as they lie in a file.
+inline std::int64_t number_at(std::span<const std::byte> numbers, std::size_t i) {
+  return load<std::int64_t>(numbers.data() + i * sizeof(std::int64_t));
+}
+
+inline std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 /// Key of the checksum of a tensor.
 std::string checksum_key(std::string_view tensor);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -59,7 +60,9 @@ struct SafetensorsWriter::State {
   std::string checksum_key;
   std::string header;  // length and padding included
   bool header_stale = false;
-  std::uint64_t body_bytes = 0, body_written = 0;
+  std::uint64_t body_bytes = 0;
+  std::vector<std::uint64_t> written;  // of each tensor
+  std::size_t next = 0;                // the tensor that bytes without a name go to
   AtomicFile file;
 
   State(const std::string& path, const SafetensorsWriteOptions& options)
@@ -67,6 +70,10 @@ struct SafetensorsWriter::State {
 
   void lay_out();
   std::string make_header() const;
+  void append(std::size_t tensor, std::span<const std::byte> bytes) {
+    file.write_at(tensors[tensor].offset + written[tensor], bytes);
+    written[tensor] += bytes.size();
+  }
 };
 
 void SafetensorsWriter::State::lay_out() {
@@ -148,6 +155,7 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Tensor
     entry.offset = offset;
     offset += entry.num_bytes;
   }
+  s.written.assign(s.tensors.size(), 0);
   s.file.write(s.header);
 }
 
@@ -158,10 +166,29 @@ const std::vector<TensorEntry>& SafetensorsWriter::tensors() const {
 }
 
 void SafetensorsWriter::append(std::span<const std::byte> bytes) {
-  require(bytes.size() <= state_->body_bytes - state_->body_written, kOp,
-          "expected " + std::to_string(state_->body_bytes) + " bytes of tensors, got more");
-  state_->file.write(bytes);
-  state_->body_written += bytes.size();
+  State& s = *state_;
+  while (!bytes.empty()) {
+    require(s.next < s.tensors.size(), kOp,
+            "expected " + std::to_string(s.body_bytes) + " bytes of tensors, got more");
+    const std::uint64_t room = s.tensors[s.next].num_bytes - s.written[s.next];
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), room));
+    s.append(s.next, bytes.first(count));
+    bytes = bytes.subspan(count);
+    if (count == room) ++s.next;
+  }
+}
+
+void SafetensorsWriter::append(std::string_view tensor, std::span<const std::byte> bytes) {
+  State& s = *state_;
+  const auto found = std::find_if(s.tensors.begin(), s.tensors.end(),
+                                  [tensor](const TensorEntry& e) { return e.name == tensor; });
+  require(found != s.tensors.end(), kOp,
+          "expected the name of a tensor, got '" + std::string(tensor) + "'");
+  const auto i = static_cast<std::size_t>(found - s.tensors.begin());
+  require(bytes.size() <= found->num_bytes - s.written[i], kOp,
+          "tensor '" + found->name + "': expected " + std::to_string(found->num_bytes) +
+              " bytes, got more");
+  s.append(i, bytes);
 }
 
 void SafetensorsWriter::replace_metadata(std::string_view key, std::string value) {
@@ -174,9 +201,11 @@ void SafetensorsWriter::replace_metadata(std::string_view key, std::string value
 
 void SafetensorsWriter::commit() {
   State& s = *state_;
-  require(s.body_written == s.body_bytes, kOp,
+  const std::uint64_t written =
+      std::accumulate(s.written.begin(), s.written.end(), std::uint64_t{0});
+  require(written == s.body_bytes, kOp,
           "expected " + std::to_string(s.body_bytes) + " bytes of tensors, got " +
-              std::to_string(s.body_written));
+              std::to_string(written));
   if (s.header_stale) {
     std::string header = s.make_header();
     require(header.size() == s.header.size(), kOp, "expected replaced metadata of the same length");

@@ -143,12 +143,13 @@ class Change(ChangeTest):
                     self.write("names.txt", "a\nb\nc\n")
                     self.write("numbers.txt", "2\n0\n1\n")
                     self.write("about.jsonl", '{"label":"cat","year":2019}\n{}\n{"label":"dog"}\n')
-                    for name in ("memory.safetensors", "other.safetensors"):
-                        self.expect(0, "memory", "create", "patterns.npy", "-o", name)
+                    self.write_npy("others.npy", range(6, 12), [3, 2])
+                    self.expect(0, "memory", "create", "patterns.npy", "-o", "memory.safetensors")
+                    self.expect(0, "memory", "create", "others.npy", "-o", "other.safetensors")
                     self.expect(0, "memory", "create", "patterns.npy", "--values", "patterns.npy", "--metadata",
                                 "about.jsonl", "-o", "rich.safetensors")
-                    for name in ("a.partial", "b.partial"):
-                        self.expect(0, "memory", "recall", "memory.safetensors", "--cue", "patterns.npy", "--beta", 1,
+                    for memory, name in (("memory", "a.partial"), ("other", "b.partial")):
+                        self.expect(0, "memory", "recall", f"{memory}.safetensors", "--cue", "patterns.npy", "--beta", 1,
                                     "--updates", 1, "--partial", name)
                     self.expect(0, *example)
 

@@ -134,6 +134,43 @@ class PartialTest(ProgramTest):
         self.partial("b", "--beta", 2, cue="flat.npy")
         self.merge("a.partial", "b.partial", status=3, error=both + "depth, got 5 and 2")
 
+    def refuse_both(self, first, second, count):
+        self.merge(first, second, status=3,
+                   error=f"expected '{first}' and '{second}' to be of different patterns, got {count} patterns of one memory in both")
+
+    def test_the_same_shard_twice_is_refused_with_both_names(self):
+        self.partials("--beta", 2)
+        self.refuse_both("c.partial", "c.partial", 900)
+        self.write("copy.safetensors", (self.folder / "c.safetensors").read_bytes())
+        self.partial("copy", "--beta", 2)
+        self.merge("a.partial", "c.partial", "copy.partial", status=3, error="'c.partial' and 'copy.partial'")
+        # A change gives another memory; then it is its positions that tell.
+        self.expect(0, "memory", "forget", "c.safetensors", "--id", f"p{2 * BLOCK + 3}")
+        self.partial("c", "--beta", 2)
+        self.write("again.partial", (self.folder / "c.partial").read_bytes())
+        self.refuse_both("c.partial", "again.partial", 899)
+
+    def test_parts_of_one_memory_are_merged_unless_they_overlap(self):
+        self.write("about.jsonl", "".join(f'{{"n":{i}}}\n' for i in range(900)))
+        self.create("all", self.patterns[:900], "--metadata", "about.jsonl")
+        for name, where in (("low", "n < 700"), ("high", "n >= 700"), ("middle", "n > 600 and n < 710")):
+            self.write(f"{name}.safetensors", (self.folder / "all.safetensors").read_bytes())
+            self.partial(name, "--beta", 6, "--where", where)
+        self.refuse_both("low.partial", "middle.partial", 99)
+        self.refuse_both("high.partial", "middle.partial", 10)
+        merged = json.loads(self.merge("low.partial", "high.partial", "--json").stdout)
+        for got, wanted in zip(merged["results"], self.whole("--beta", 6)["results"], strict=True):
+            self.assertAlmostEqual(got["lse"], wanted["lse"], delta=1e-4)  # scores below 100 in f32: a few roundings of 4e-6
+
+    def test_shards_that_began_empty_differ_by_what_was_added(self):
+        for name, first in (("a", 0), ("b", 50)):
+            self.write("empty.csv", ",".join("x" * (k + 1) for k in range(DEPTH)) + "\n")
+            self.expect(0, "memory", "create", "empty.csv", "-o", f"{name}.safetensors", "--force")
+            self.write_npy("p.npy", sum(self.patterns[first:first + 50], []), [50, DEPTH])
+            self.expect(0, "memory", "add", f"{name}.safetensors", "p.npy")
+        merged = json.loads(self.merge(*self.partials("--beta", 2, names="ab"), "--json").stdout)
+        self.assertEqual(merged["num_patterns"], 100)
+
     def test_too_few_kept_associations_are_said(self):
         files = self.partials("--beta", 2, "--top", 2, names="ab")
         result = self.run_program("memory", "merge", *files, "--top", 5, "--json")
@@ -158,7 +195,7 @@ class PartialTest(ProgramTest):
         data = (self.folder / "a.partial").read_bytes()
         self.partial("b", "--beta", 2)
         metadata, tensors = read_safetensors(self.folder / "a.partial")
-        self.assertEqual((metadata["format"], metadata["version"], metadata["beta"]), ("hopfield.partial", "1", "2"))
+        self.assertEqual((metadata["format"], metadata["version"], metadata["beta"]), ("hopfield.partial", "2", "2"))
         self.assertEqual(tensors["acc"][:2], ("F32", [1, 4, DEPTH]))
         rng = random.Random(4)
         for _ in range(25):
@@ -204,6 +241,11 @@ class PartialTest(ProgramTest):
                                 ({"metadata": {"num_patterns": "2"}}, "expected cues, blocks of patterns"),
                                 ({"metadata": {"num_patterns": "many"}}, "expected a number 'num_patterns', got 'many'"),
                                 ({"metadata": {"beta": "-2"}}, "expected cues, blocks of patterns"),
+                                ({"metadata": {"memory": ""}}, "expected what was asked of which memory"),
+                                ({"metadata": {"similarity": "other"}}, "expected what was asked of which memory"),
+                                ({"tensors": {"rows": b"\x03"}}, "expected rows and blocks of 3 patterns"),
+                                ({"tensors": {"visible": struct.pack("<4q", 3, 3, 3, 2)}}, "expected rows and blocks of 3 patterns"),
+                                ({"tensors": {"visible": struct.pack("<4q", 2**62, 2**62, 3, 3)}}, "expected the patterns of a block"),
                                 ({"metadata": {"format": "hopfield.memory"}}, "expected a file that memory recall --partial wrote"),
                                 ({"tensors": {"top.index": index(*[3] * 12)}}, "expected patterns of the shard"),
                                 ({"tensors": {"top.index": index(*[-1] * 12)}}, "expected patterns of the shard"),
@@ -213,8 +255,8 @@ class PartialTest(ProgramTest):
                 self.rewrite("a.partial", **change)
                 self.merge("b.partial", "a.partial", status=3, error="'a.partial': .*" + message)
         self.partial("a", "--beta", 2, "--top", 3)
-        self.rewrite("a.partial", {"version": "2"})
-        self.merge("b.partial", "a.partial", status=1, error="expected version 1, got '2'")
+        self.rewrite("a.partial", {"version": "1"})
+        self.merge("b.partial", "a.partial", status=1, error="expected version 2, got '1'; recall from its shard with this hopfield")
 
 
 if __name__ == "__main__":

@@ -46,9 +46,13 @@ class ReproduceMemoryTest(ProgramTest):
 class Report(ReproduceMemoryTest):
     def test_small_pictures_are_recalled_as_they_must_be(self):
         self.fill_digits()
-        self.reproduce("--report", "r.html", "--json=r.json", output=r"(\d+) of \1 statements hold")
+        result = self.reproduce("--report", "r.html", "--json=r.json", output=r"(\d+) of \1 statements hold")
         answer = json.loads((self.folder / "r.json").read_text())
         self.assertTrue(answer["all_hold"])
+        (skipped,) = answer["skipped"]  # digits are there, and three sections want MNIST
+        for part in ("expected mnist/train-images-idx3-ubyte.gz", "published by", "--data"):
+            self.assertIn(part, skipped)
+        self.assertEqual(result.stdout.count("skipped: " + skipped), 1)
         self.assertEqual([s["section"] for s in answer["sections"]], SECTIONS)
         page = (self.folder / "r.html").read_text()
         self.assertIn("skipped: [reproduce memory] expected mnist/train-images-idx3-ubyte.gz", page)
@@ -87,7 +91,9 @@ class Report(ReproduceMemoryTest):
         pixels = [rng.choice([0, 255, 255]) for _ in range(30 * 100)]
         self.write("mnist/train-images-idx3-ubyte", idx_bytes([30, 10, 10], pixels))
         self.write("mnist/train-labels-idx1-ubyte", idx_bytes([30], [i % 10 for i in range(30)]))
-        self.reproduce("--only", "static-retrieval", "--report", "r.html")
+        result = self.reproduce("--only", "static-retrieval", "--report", "r.html", "--json")
+        (skipped,) = json.loads(result.stdout)["skipped"]
+        self.assertIn("expected digits/digits.csv.gz", skipped)
         self.assertEqual({row["stored"] for row in self.rows("r/mnist-similar.csv")}, {"1", "3"})
         self.write("mnist/train-labels-idx1-ubyte", idx_bytes([29], [0] * 29))
         self.reproduce("--only", "static-retrieval", "--report", "s.html", status=3,

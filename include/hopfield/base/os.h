@@ -67,6 +67,12 @@ class AtomicFile {
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
 
+  /// Writes bytes [offset, offset + bytes.size()): for parts that are filled in turn, each from its
+  /// first byte to its last. A part takes 4 MiB until the file is complete; what nobody writes
+  /// reads as zeros. Of a path that is no regular file, only what follows the last byte: else
+  /// kUnsupported.
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+
   /// Overwrites bytes [offset, offset + bytes.size()) which were written before: for a header that
   /// is known last. kUnsupported for a path that is no regular file.
   void overwrite(std::uint64_t offset, std::span<const std::byte> bytes);

@@ -56,6 +56,11 @@ class MemoryFile {
   std::int64_t next_number() const;
   /// Of the whole file.
   std::uint64_t num_bytes() const;
+  /// 24 hexadecimal digits: the checksums of header and patterns as the header states them, and
+  /// that of the changes. Copies of a file have the same, and so has a memory created anew from the
+  /// same input; other contents have another one, but for a chance of about 2^-32. restrict_to
+  /// changes nothing.
+  std::string fingerprint() const;
 
   /// [S, d] for the kernels.
   PatternView patterns() const;
@@ -77,6 +82,11 @@ class MemoryFile {
   /// file stays as it is. Views and sources taken before become invalid.
   /// Errors: kInvalidArgument unless the indices ascend and are in range.
   void restrict_to(std::span<const std::int64_t> patterns);
+
+  /// Where a pattern stands in the file (docs/formats/memory.md): the same for every object with
+  /// this fingerprint, whatever restrict_to left out; ascending. Errors: kInvalidArgument for an
+  /// index out of range.
+  std::int64_t position(std::int64_t pattern) const;
 
   /// Whether patterns have names of their own; without, each is called by its number.
   bool has_ids() const;
@@ -100,8 +110,8 @@ class MemoryFile {
   std::unique_ptr<State> state_;
 };
 
-/// Where `create_memory` gets patterns from: [num_patterns, depth], asked for in ascending blocks.
-/// For codes it goes through them once for each of the tensors that it writes.
+/// Where `create_memory` gets patterns from: [num_patterns, depth], asked for once in ascending
+/// blocks.
 struct PatternSource {
   std::int64_t num_patterns = 0;
   std::int64_t depth = 0;  ///< >= 1

@@ -172,6 +172,8 @@ class SafetensorsWriter {
   const std::vector<TensorEntry>& tensors() const;
 
   void append(std::span<const std::byte> bytes);
+  /// Of one tensor: so several can be filled in turn.
+  void append(std::string_view tensor, std::span<const std::byte> bytes);
 
   /// Replaces a value of the metadata by one that takes as many bytes in JSON.
   void replace_metadata(std::string_view key, std::string value);

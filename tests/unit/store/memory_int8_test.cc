@@ -100,6 +100,30 @@ TEST(CodedMemory, OfDepthOneOrWithoutPatternsIsLegal) {
   EXPECT_EQ(none.patterns().rows, 0);
 }
 
+TEST(CodedMemory, TakesEachRowOfTheSourceOnce) {
+  const TempFolder folder;
+  // Many blocks, in which codes, scales, exact rows and values are written in turn.
+  std::vector<double> numbers(120'001 * kDepth);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i % 997) - 400;
+  PatternSource source = source_of(numbers, kDepth), values = source;
+  std::int64_t next = 0;
+  source.rows = [&next, rows = source.rows](std::int64_t first, std::int64_t count) {
+    EXPECT_EQ(first, next);
+    next = first + count;
+    return rows(first, count);
+  };
+  const std::vector<std::string> metadata(static_cast<std::size_t>(source.num_patterns), "{}");
+  CreateMemoryOptions options = coded();
+  options.attached.values = &values;
+  options.attached.metadata = metadata;
+  create_memory(folder / "m", source, options);
+  EXPECT_EQ(next, source.num_patterns);
+  EXPECT_NO_THROW(MemoryFile(folder / "m").verify());  // codes beside exact rows, too
+  const SafetensorsFile file(folder / "m");
+  EXPECT_TRUE(file.read<double>("exact") == numbers);  // not 600,005 numbers in a message
+  EXPECT_TRUE(file.read<double>("values") == numbers);
+}
+
 TEST(CodedMemory, RefusesWhatHasNoCodes) {
   const TempFolder folder;
   const auto create = [&](std::vector<double> numbers, std::optional<DType> exact = DType::kF32) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -494,6 +495,37 @@ TEST(MergeMemories, KeepsOrderAndNames) {
   expect_contents(folder / "m",
                   {{"a", {1, 1}}, {"c", {3, 3}}, {"0", {0, 0}}, {"1", {1, 1}}, {"2", {2, 2}}});
   EXPECT_ERROR(merge_memories(folder / "m", inputs), kIo, "the file exists");
+}
+
+TEST(MemoryFile, FingerprintTellsContentsAndPositionsTellPatterns) {
+  const TempFolder folder;
+  const std::string path = named_memory(folder);
+  const std::string created = MemoryFile(path).fingerprint();
+  EXPECT_EQ(created.size(), 24u);
+  EXPECT_EQ(MemoryFile(named_memory(folder, DType::kF32, "twin")).fingerprint(), created);
+  EXPECT_NE(MemoryFile(numbered_memory(folder, "other")).fingerprint(), created);
+
+  std::vector<std::string> seen = {created};
+  const auto expect_new = [&] {
+    seen.push_back(MemoryFile(path).fingerprint());
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), seen.back()), 1) << "change " << seen.size() - 1;
+  };
+  MemoryWriter(path).forget(Ids{"b"});
+  expect_new();
+  MemoryWriter(path).add(source_of({4, 4}, 2), Ids{"d"});
+  expect_new();
+
+  MemoryFile memory(path);
+  const std::vector<std::int64_t> some = {1, 2};
+  memory.restrict_to(some);  // of a, c and d
+  EXPECT_EQ(memory.fingerprint(), seen.back());
+  EXPECT_EQ(memory.position(0), 2);
+  EXPECT_EQ(memory.position(1), 3);
+  EXPECT_ERROR((void)memory.position(2), kInvalidArgument, "below 2, got 2");
+
+  compact_memory(path);
+  expect_new();
+  EXPECT_EQ(MemoryFile(path).position(1), 1);
 }
 
 TEST(MergeMemories, EqualNamesAreAnErrorOrRenamed) {

@@ -185,8 +185,30 @@ TEST(AtomicFile, KeepsWhatIsLongerThanAPiece) {
   EXPECT_TRUE(TempFolder::read(folder / "out") == wanted + "tail");  // not 11 MB in a message
 }
 
+TEST(AtomicFile, PartsAreFilledInTurn) {
+  const TempFolder folder;
+  constexpr std::size_t kPart = 6'000'000, kParts = 3;  // each more than a piece of 4 MiB
+  std::string wanted(kParts * kPart, '-');
+  AtomicFile file(folder / "out");
+  for (std::size_t done = 0, count = 1; done < kPart; done += count) {
+    count = std::min(kPart - done, 3 * count);  // of any size, also more than a piece
+    for (std::size_t part = kParts; part-- > 0;) {
+      const std::string bytes(count, static_cast<char>('a' + (done + part) % 26));
+      wanted.replace(part * kPart + done, count, bytes);
+      file.write_at(part * kPart + done, std::as_bytes(std::span(bytes)));
+    }
+  }
+  EXPECT_FALSE(path_exists(folder / "out"));
+  file.commit();
+  EXPECT_TRUE(TempFolder::read(folder / "out") == wanted);  // not 18 MB in a message
+}
+
 TEST(AtomicFile, WritesDevicesInPlace) {
   if (!path_exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  AtomicFile null("/dev/null");
+  null.write("x");
+  null.write_at(1, std::as_bytes(std::span("yz", 2)));
+  EXPECT_ERROR(null.write_at(4, std::as_bytes(std::span("z", 1))), kUnsupported, "regular file");
   EXPECT_ERROR(atomic_write_file("/dev/full", "x"), kIo, "no space left");
   atomic_write_file("/dev/null", "x");
   struct stat status;

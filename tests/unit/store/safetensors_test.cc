@@ -143,6 +143,26 @@ TEST(Safetensors, WriterTakesPiecesAndLateMetadata) {
   EXPECT_EQ(file.metadata().at("crc"), "f47df2dc") << "zlib.crc32(bytes([9, 8, 7, 6])) of Python";
 }
 
+TEST(Safetensors, WriterFillsTensorsInTurn) {
+  const TempFolder folder;
+  SafetensorsWriter writer(
+      folder / "t", {{"x", TensorType::kU8, {4}, 0, 0}, {"y", TensorType::kU8, {2}, 0, 0}}, {});
+  const std::vector<std::uint8_t> bytes = {9, 8, 7, 6};
+  const auto raw = std::as_bytes(std::span<const std::uint8_t>(bytes));
+  writer.append("y", raw.first(1));
+  writer.append("x", raw.first(3));
+  writer.append("y", raw.subspan(1, 1));
+  EXPECT_ERROR(writer.append("y", raw.first(1)), kInvalidArgument,
+               "tensor 'y': expected 2 bytes, got more");
+  EXPECT_ERROR(writer.append("z", raw), kInvalidArgument, "name of a tensor, got 'z'");
+  EXPECT_ERROR(writer.commit(), kInvalidArgument, "expected 6 bytes of tensors, got 5");
+  writer.append(raw.subspan(3));
+  writer.commit();
+  const SafetensorsFile file(folder / "t");
+  EXPECT_EQ(file.read<std::uint8_t>("x"), bytes);
+  EXPECT_EQ(file.read<std::uint8_t>("y"), (std::vector<std::uint8_t>{9, 8}));
+}
+
 TEST(Safetensors, WriterRefusesNonsense) {
   const TempFolder folder;
   const auto write = [&](std::vector<TensorEntry> entries,
