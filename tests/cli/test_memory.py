@@ -707,6 +707,10 @@ class Faults(MemoryTest):
         for options, name in ((["--json", "disk/r.json"], "disk/r.json"), (["-o", "disk/s.npy"], "disk/s.npy")):
             self.expect(1, "memory", "recall", "disk/out.safetensors", "--cue", "c.npy", "--beta", "1", *options,
                         error=f"cannot write '{name}': no space left on the device; nothing was changed")
+        self.write_npy("more.npy", [1.0] * (DEPTH << 15), [1 << 15, DEPTH])  # half of the disk
+        self.expect(1, "memory", "add", "disk/out.safetensors", "more.npy",
+                    error="cannot change 'disk/out.safetensors': no space left on the device; free some space and try again")
+        self.expect(0, "memory", "verify", "disk/out.safetensors", output="3 patterns of depth 4, all checksums fit")
         self.assertEqual(sorted(path.name for path in disk.iterdir()), ["filler", "out.safetensors"])
         filler.unlink()
 
