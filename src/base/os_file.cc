@@ -51,12 +51,14 @@ std::string reason(int error) {
   fail(ErrorCode::kIo, "read", "cannot read '" + path + "': " + reason(error));
 }
 
+bool is_full(int error) {
+  return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
 [[noreturn]] void fail_write(const std::string& path, int error, bool direct) {
   std::string message = "cannot write '" + path + "': " + reason(error);
   if (!direct) message += "; nothing was changed";
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    message += "; free some space or choose another folder";
-  }
+  if (is_full(error)) message += "; free some space or choose another folder";
   fail(ErrorCode::kIo, "write", message);
 }
 
@@ -110,7 +112,9 @@ class LockedFile final : public ChangeableFile {
 
  private:
   [[noreturn]] void fail_change(int error) const {
-    fail(ErrorCode::kIo, "write", "cannot change '" + path_ + "': " + reason(error));
+    fail(ErrorCode::kIo, "write",
+         "cannot change '" + path_ + "': " + reason(error) +
+             (is_full(error) ? "; free some space and try again" : ""));
   }
 
   std::string path_;

@@ -64,19 +64,21 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
   return guess.empty() ? "" : "; did you mean '" + guess + "'?";
 }
 
-/// Says what is wrong with a command line, first things first: an unknown option or command
+/// Says what is wrong with a command line, first things first: an unknown command or option
 /// explains most other complaints.
 std::string usage_message(const CLI::App& program, const CLI::ParseError& error) {
   const CLI::App& app = deepest(program);
   const std::vector<std::string> rest = program.remaining(true);
+  const std::vector<std::string> commands = command_names(app);
+  if (!commands.empty() && !rest.empty() && !rest[0].starts_with('-')) {
+    return "unknown command '" + rest[0] + "'" + did_you_mean(rest[0], commands);
+  }
   for (const std::string& word : rest) {
     if (word.size() < 2 || word[0] != '-') continue;
     const std::string name = word.substr(0, word.find('='));
     return "unknown option '" + name + "'" + did_you_mean(name, option_names(app));
   }
-  const std::vector<std::string> commands = command_names(app);
   if (!commands.empty()) {
-    if (!rest.empty()) return "unknown command '" + rest[0] + "'" + did_you_mean(rest[0], commands);
     std::string list;
     for (const std::string& name : commands) list += (list.empty() ? "" : ", ") + name;
     return "expected a command, got none; there are: " + list;
@@ -302,9 +304,16 @@ void check_output(const std::string& path, const std::vector<std::string>& input
   }
   require(!is_folder(path), "write", "expected a file to write, got the folder '" + path + "'");
   for (const std::string& input : inputs) {
-    require(
-        !same_file(path, input), "write",
-        "expected an output that is no input, got '" + path + "' for both; choose another name");
+    require(path != input && !same_file(path, input), "write",
+            "expected an output that is no input and no other output, got '" + path +
+                "' for both; choose another name");
+  }
+}
+
+void check_outputs(const std::vector<std::string>& paths, std::vector<std::string> inputs) {
+  for (const std::string& path : paths) {
+    check_output(path, inputs);
+    inputs.push_back(path);
   }
 }
 

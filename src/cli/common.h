@@ -78,6 +78,8 @@ double parse_number(std::string_view option, std::string_view text);
 /// To be called before long work: throws kIo if the folder of `path` does not exist,
 /// kInvalidArgument if `path` is a folder or names one of the inputs. An empty path and "-" pass.
 void check_output(const std::string& path, const std::vector<std::string>& inputs = {});
+/// As check_output, for each of several outputs; none may be another one either.
+void check_outputs(const std::vector<std::string>& paths, std::vector<std::string> inputs = {});
 
 /// As check_output, for what a user keeps: also throws kIo if `path` exists, unless `force`.
 void check_new_output(const std::string& path, const std::vector<std::string>& inputs, bool force);

@@ -53,10 +53,10 @@ std::string dtype_text(const Json& facts) {
 int run_create(const CreateArguments& a, const Context& context) {
   const std::vector<std::string> inputs = {a.rows.patterns, a.rows.ids, a.rows.values,
                                            a.rows.metadata};
-  check_new_output(a.output, inputs, a.force);
   const std::string target = json_path(a.json);
-  check_output(target, inputs);
-  Rows rows = open_named_rows(a.rows);
+  check_outputs({a.output, target}, inputs);
+  check_new_output(a.output, inputs, a.force);
+  const Rows rows = open_named_rows(a.rows);
   store::CreateMemoryOptions options;
   require(a.dtype == "int8" || a.exact.empty(), "--exact",
           "expected --dtype int8 with --exact, got " + a.dtype);
@@ -69,13 +69,15 @@ int run_create(const CreateArguments& a, const Context& context) {
   options.attached = rows.attached();
   options.if_exists = a.force ? IfExists::kReplace : IfExists::kRefuse;
   options.cancelled = context.cancelled;
-  Progress progress("storing", rows.source.num_patterns);
-  const auto read = rows.source.rows;
-  rows.source.rows = [&](std::int64_t first, std::int64_t count) {
-    progress.update(first);
-    return read(first, count);
-  };
-  store::create_memory(a.output, rows.source, options);
+  {
+    Progress progress("storing", rows.source.num_patterns);
+    store::PatternSource source = rows.source;
+    source.rows = [&](std::int64_t first, std::int64_t count) {
+      progress.update(first);
+      return rows.source.rows(first, count);
+    };
+    store::create_memory(a.output, source, options);
+  }
   const store::MemoryFile memory(a.output);
   const Json facts = memory_facts(memory);
   if (!target.empty()) write_json(target, facts);
@@ -219,8 +221,8 @@ void print_stat(const Json& json, const BetaAdvice* advice) {
   line("spread") << seen.spread << " (root mean square distance from the mean pattern)\n";
   line("separation") << "min " << seen.separation_quantile(0) << ", 5 % below "
                      << seen.separation_quantile(0.05) << ", median "
-                     << seen.separation_quantile(0.5) << "; " << seen.num_shadowed << " of "
-                     << seen.compared.size() << " compared are shadowed by another\n";
+                     << seen.separation_quantile(0.5) << "; shadowed by another are "
+                     << shadowed_text(seen) << "\n";
   line("duplicates") << seen.num_duplicates << "\n";
   line("beta") << advice->beta << " (" << beta_source_name(advice->source);
   if (std::isfinite(advice->recovered)) {
@@ -263,7 +265,7 @@ int run_stat(const StatArguments& a, const Context& context) {
     stop_if_cancelled(context);
     const AdviceOptions options =
         affordable_advice(memory, a.expect, context.stoppable_executor.get());
-    advice = advise_beta(memory.patterns(), options);
+    advice = measure_beta(memory, options);
     stop_if_cancelled(context);
     json.update(statistics(memory, advice.statistics));
     json["advice"] = advice_json(advice, options, a.expect);

@@ -49,7 +49,7 @@ Answer measure(const AdviseArguments& a, const store::MemoryFile& memory, const 
   options.wanted = a.wanted;
   options.seed = options.statistics.seed = static_cast<std::uint64_t>(a.seed);
   Answer answer;
-  answer.advice = advise_beta(memory.patterns(), options);
+  answer.advice = measure_beta(memory, options);
   stop_if_cancelled(context);
   const PatternStatistics& seen = answer.advice.statistics;
   answer.error = a.error * seen.spread;
@@ -229,8 +229,7 @@ std::vector<std::pair<std::string, std::string>> facts(const AdviseArguments& a,
       {"beta, theorem", general(answer.beta_theorem) + " for that error from the pattern itself; " +
                             general(advice.beta_master) + " to store it, " +
                             general(advice.beta_sharp) + " by the sharp form"},
-      {"shadowed", std::to_string(seen.num_shadowed) + " of " +
-                       std::to_string(seen.compared.size()) + " compared"},
+      {"shadowed", shadowed_text(seen)},
       {"duplicates", std::to_string(seen.num_duplicates)}};
 }
 
@@ -358,7 +357,8 @@ int run_advise(const AdviseArguments& a, const Context& context) {
   check_results(a.paths, {a.memory});
   require(a.patterns != "-", "--patterns",
           "expected a file, got -, standard output, which holds the advice");
-  check_output(a.patterns, {a.memory});
+  check_output(a.patterns,
+               {a.memory, json_path(a.paths.json), a.paths.csv, a.paths.report, a.paths.svg});
   const store::MemoryFile memory = open_memory(a.memory);
   const Answer answer = measure(a, memory, context);
   if (json_path(a.paths.json) != "-") {

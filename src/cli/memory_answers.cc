@@ -16,7 +16,7 @@ void add_question(CLI::App& command, QuestionPaths& paths, const std::string& cu
       .add_option("--cue", paths.cue,
                   cue_help +
                       ", one a row and of the patterns' depth: NPY, safetensors, fvecs, CSV or "
-                      "TSV, plain or gz; - is a CSV from standard input")
+                      "TSV (also .gz); - is a CSV from standard input")
       ->type_name("FILE")
       ->required();
   add_tensor(command, paths.tensor);
@@ -53,7 +53,8 @@ Rows open_cues(const std::string& path, const store::MemoryFile& memory, Missing
     fail(ErrorCode::kCorruptData, "memory",
          "'" + path + "': expected cues of depth " + std::to_string(memory.depth()) +
              " as the patterns of '" + memory.path() + "', got depth " +
-             std::to_string(cues.source.depth));
+             std::to_string(cues.source.depth) +
+             (cues.source.depth == memory.depth() + 1 ? "; leave a column of names away" : ""));
   }
   return cues;
 }
@@ -86,16 +87,40 @@ double parse_beta(const std::string& text) {
   if (text == "auto") return 0;
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require(
-      error == std::errc() && end == text.data() + text.size() && std::isfinite(value) && value > 0,
-      "--beta", "expected a number > 0 or 'auto', got '" + text + "'");
+  const auto as_float = static_cast<float>(value);  // what scores are multiplied by
+  require(error == std::errc() && end == text.data() + text.size() && std::isfinite(as_float) &&
+              as_float > 0,
+          "--beta", "expected a number > 0 within the range of f32 or 'auto', got '" + text + "'");
   return value;
+}
+
+BetaAdvice measure_beta(const store::MemoryFile& memory, AdviceOptions options) {
+  Progress progress("measuring beta", options.num_betas);
+  options.progress = [&progress](std::int64_t tried) { progress.update(tried); };
+  return advise_beta(memory.patterns(), options);
+}
+
+std::string shadowed_text(const PatternStatistics& seen) {
+  return std::to_string(seen.num_shadowed) + " of " + std::to_string(seen.compared.size()) +
+         " compared" +
+         (seen.num_shadowed > 0 ? " (recall --similarity distance tells all but equal ones apart)"
+                                : "");
 }
 
 Beta choose_beta(double given, const store::MemoryFile& memory, const AdviceOptions& advice) {
   if (given > 0) return {given, "given"};
-  const BetaAdvice measured = advise_beta(memory.patterns(), advice);
-  return {measured.beta, std::string(beta_source_name(measured.source))};
+  const BetaAdvice measured = measure_beta(memory, advice);
+  const PatternStatistics& seen = measured.statistics;
+  Beta beta{measured.beta, std::string(beta_source_name(measured.source))};
+  const bool falls_short =
+      measured.source != BetaSource::kMeasured && measured.source != BetaSource::kSingle;
+  const auto tolerated = (1 - advice.wanted) * static_cast<double>(seen.compared.size());
+  if (falls_short && advice.similarity == Similarity::kDot && advice.cue != CueKind::kMissing &&
+      static_cast<double>(seen.num_shadowed) > tolerated) {
+    beta.doubt = "no beta recalls patterns whose scalar product with another is larger: " +
+                 shadowed_text(seen);
+  }
+  return beta;
 }
 
 std::int64_t parse_updates(const std::string& text) {
@@ -171,7 +196,8 @@ std::int64_t for_cue_batches(const Rows& cues, const std::string& label, const C
   std::int64_t num_cues = 0;
   while (true) {
     stop_if_cancelled(context);
-    progress.update(num_cues);
+    // The first answers may be printed, which must not meet a line of progress.
+    if (num_cues > 0) progress.update(num_cues);
     const std::vector<float> states = read_rows(cues, num_cues, kCueBatch, missing);
     if (states.empty()) return num_cues;
     const std::int64_t count = std::ssize(states) / cues.source.depth;

@@ -62,9 +62,14 @@ Similarity parse_similarity(const std::string& name);
 struct Beta {
   double value = 0;
   std::string source = "given";
+  std::string doubt = {};  ///< why a measured one recalls few patterns; empty: it recalls enough
 };
 /// The number given on the command line; 0 for "auto". Errors: kInvalidArgument.
 double parse_beta(const std::string& text);
+/// advise_beta, with progress on a terminal.
+BetaAdvice measure_beta(const store::MemoryFile& memory, AdviceOptions options);
+/// How many patterns are shadowed, "2 of 9 compared", and what helps.
+std::string shadowed_text(const PatternStatistics& seen);
 /// `given`, or, where that is 0, what advise_beta measures on the memory.
 Beta choose_beta(double given, const store::MemoryFile& memory, const AdviceOptions& advice);
 

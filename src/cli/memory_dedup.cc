@@ -69,7 +69,7 @@ void print_found(const DedupArguments& a, const store::MemoryFile& memory,
 
 int run_dedup(const DedupArguments& a, const Context& context) {
   check_output(a.list, {a.memory});
-  check_new_output(a.output, {a.memory}, a.force);
+  check_new_output(a.output, {a.memory, a.list}, a.force);
   store::MemoryFile memory(a.memory);
   DuplicateOptions options;
   options.executor = context.stoppable_executor.get();

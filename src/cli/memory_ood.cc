@@ -245,9 +245,7 @@ int run_fit(const FitArguments& a, const Context& context) {
 int run_score(const ScoreArguments& a, const Context& context) {
   (void)parse_beta(a.fit.beta);
   const std::string target = json_path(a.json);
-  for (const std::string& path : {a.output, target}) {
-    check_output(path, {a.paths.memory, a.paths.cue, a.outside, a.detector});
-  }
+  check_outputs({a.output, target}, {a.paths.memory, a.paths.cue, a.outside, a.detector});
   const store::MemoryFile memory = open_memory(a.paths.memory);
   const Rows cues = open_cues(a.paths.cue, memory, Missing::kRefuse, a.paths.tensor);
   const bool labelled = !a.outside.empty();

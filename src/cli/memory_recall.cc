@@ -142,6 +142,9 @@ Recalled answer(const Recall& recall, const PatternView& cues, const Context& co
   const PatternView values = recall.values ? recall.memory.values() : PatternView();
   ask(patterns, values, cues, recall.beta.value, recall.updates, recall.arguments, executor, out,
       report);
+  require(*std::min_element(batch.top_index.begin(), batch.top_index.end()) >= 0, "recall",
+          "expected scores within the range of f32, got one beyond it; choose a smaller --beta or "
+          "scale patterns and cues");
   if (recall.reranks()) {
     RerankOptions options;
     options.num_top = recall.num_top();
@@ -306,6 +309,7 @@ int run_recall(const RecallArguments& a, const Context& context) {
   CodesSummary codes;
   const auto begin = [&](const PatternView& states) {
     if (!recall.threshold) recall.beta = choose_beta_of(a, given_beta, memory, states, context);
+    if (!recall.beta.doubt.empty()) note(recall.beta.doubt);
     output.emplace(head_of(recall));
   };
   const auto add = [&](std::int64_t first, const PatternView& states) {

@@ -38,8 +38,7 @@ void check_recall_output(const std::string& output, const std::string& json,
   (void)answer_format(output);
   require(output != "-" || json != "-", "--output",
           "expected one of -o - and --json - at most, got both; give one of them a file");
-  check_output(output, inputs);
-  check_output(json, inputs);
+  check_outputs({output, json}, inputs);
 }
 
 RecallOutput::RecallOutput(RecallHead head) : head_(std::move(head)) {

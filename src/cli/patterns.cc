@@ -1,10 +1,12 @@
 #include "cli/patterns.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <memory>
 
+#include "cli/common.h"
 #include "hopfield/base/error.h"
 #include "hopfield/base/os.h"
 #include "hopfield/store/csv.h"
@@ -49,7 +51,9 @@ std::function<std::string(std::int64_t, std::int64_t)> counted_from_0(const std:
 Rows rows_of_shape(const std::vector<std::int64_t>& shape, bool single, const std::string& format,
                    const std::string& path) {
   if (shape.empty() || (shape.size() == 1 && !single)) {
-    fail(ErrorCode::kCorruptData, format, shape_error(path, store::shape_text(shape)));
+    fail(ErrorCode::kCorruptData, format,
+         shape_error(path, store::shape_text(shape)) +
+             (shape.empty() ? "" : "; reshape it to [rows, 1] or [1, depth]"));
   }
   Rows rows;
   const bool one = shape.size() == 1;
@@ -110,6 +114,12 @@ double number_of(const store::CsvReader& reader, std::size_t column, Missing mis
   return reader.number(column);
 }
 
+bool is_number(std::string_view text) {
+  double value = 0;
+  return std::from_chars(text.data(), text.data() + text.size(), value).ptr ==
+         text.data() + text.size();
+}
+
 /// A table, read row by row.
 struct Table {
   Table(const std::string& path, const std::string& id_column, Missing missing_means)
@@ -122,6 +132,11 @@ struct Table {
     }
     if (numbers.empty()) {
       fail(ErrorCode::kCorruptData, "csv", "'" + path + "': expected columns of numbers, got none");
+    }
+    if (std::all_of(names.begin(), names.end(), is_number)) {
+      note("'" + path +
+           "': the first line, all numbers, names the columns; if it is a row, put a line of names "
+           "before it");
     }
   }
 
@@ -264,9 +279,11 @@ void add_tensor(CLI::App& command, std::string& tensor) {
 CLI::Option* add_named_rows(CLI::App& command, NamedRows& arguments) {
   CLI::Option* patterns =
       command
-          .add_option("patterns", arguments.patterns,
-                      "Patterns, one a row: NPY or safetensors (dimensions after the first are "
-                      "flattened), fvecs, CSV or TSV (first line names the columns), plain or gz")
+          .add_option(
+              "patterns", arguments.patterns,
+              "Patterns, one a row: NPY or safetensors (dimensions after the first are "
+              "flattened), fvecs, CSV or TSV (first line names the columns; also .gz); - is a CSV "
+              "from standard input")
           ->type_name("FILE");
   add_tensor(command, arguments.tensor);
   CLI::Option* ids =

@@ -23,9 +23,7 @@ void add_results(CLI::App& command, ResultPaths& paths, const std::string& csv_h
 }
 
 void check_results(const ResultPaths& paths, const std::vector<std::string>& inputs) {
-  for (const std::string& path : {json_path(paths.json), paths.csv, paths.report, paths.svg}) {
-    check_output(path, inputs);
-  }
+  check_outputs({json_path(paths.json), paths.csv, paths.report, paths.svg}, inputs);
 }
 
 std::string csv_number(double value) {

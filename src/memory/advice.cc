@@ -48,6 +48,17 @@ void check(const PatternView& patterns, const AdviceOptions& options) {
   }
 }
 
+/// Scores are products of two patterns; distances take four of them.
+void check_lengths(const PatternStatistics& seen, DType dtype) {
+  if (dtype == DType::kF64 || seen.norm_max == 0) return;
+  const double square = seen.norm_max * seen.norm_max;
+  require(square >= static_cast<double>(std::numeric_limits<float>::min()) &&
+              square <= static_cast<double>(std::numeric_limits<float>::max()) / 4,
+          kOp,
+          "expected patterns of length 1e-19 to 9e18, whose squares f32 holds, got " +
+              std::string(square < 1 ? "shorter" : "longer") + " ones; scale them");
+}
+
 /// Geometric grid from just below the one-average regime up to where the theorem promises storage.
 std::vector<double> grid(const BetaAdvice& advice, const AdviceOptions& options) {
   if (!options.betas.empty()) return options.betas;
@@ -210,7 +221,10 @@ template <class T>
 void measure(const PatternView& patterns, const AdviceOptions& options, BetaAdvice& advice) {
   const Trials<T> trials(patterns, options, advice.statistics);
   advice.num_cues = trials.count();
-  for (const double beta : grid(advice, options)) advice.trials.push_back(trials.at(beta));
+  for (const double beta : grid(advice, options)) {
+    if (options.progress) options.progress(std::ssize(advice.trials));
+    advice.trials.push_back(trials.at(beta));
+  }
 }
 
 void recommend(const AdviceOptions& options, BetaAdvice& advice) {
@@ -255,6 +269,7 @@ BetaAdvice advise_beta(const PatternView& patterns, const AdviceOptions& options
   if (statistics.executor == nullptr) statistics.executor = options.executor;
   advice.statistics = pattern_statistics(patterns, statistics);
   const PatternStatistics& seen = advice.statistics;
+  check_lengths(seen, patterns.dtype);
   advice.quantile = options.quantile < 0 ? 1 - options.wanted : options.quantile;
   advice.separation_quantile = seen.separation_quantile(advice.quantile);
   advice.beta_global = global_average_beta(seen.distance_to_mean_max);

@@ -51,8 +51,7 @@ class Forgetting {
     std::copy(top.begin(), top.end(), result_.weight.begin());
     std::vector<std::size_t> dominated;
     for (std::size_t i = 0; i < result_.weight.size(); ++i) {
-      require(result_.index[i] >= 0, kOp,
-              "expected finite states and patterns, got a score that is none");
+      require(result_.index[i] >= 0, kOp, internal::kNoScore);
       if (result_.weight[i] > 0.5) {
         dominated.push_back(i);
       } else {

@@ -11,6 +11,11 @@
 
 namespace hopfield::internal {
 
+/// Of an error: a state's best pattern is unknown.
+inline constexpr const char* kNoScore =
+    "expected finite states and patterns and finite scores, got a score that is none; choose a "
+    "smaller beta or scale states and patterns";
+
 /// The view from row `first` on, `count` rows of it.
 inline PatternView rows_of(const PatternView& view, std::int64_t first, std::int64_t count) {
   PatternView part = view;

@@ -383,8 +383,7 @@ SearchResult search_codes(const PatternView& stored, const ExactRows& exact,
   for (std::size_t t = 0; t < rows; ++t) {
     for (std::size_t i = 0; i < k; ++i) {
       const std::size_t from = t * index(out.num_top) + i;
-      require(top_index[from] >= 0, "search_codes",
-              "expected finite states and patterns, got a score that is none");
+      require(top_index[from] >= 0, "search_codes", internal::kNoScore);
       result.index.push_back(top_index[from]);
       result.weight.push_back(static_cast<double>(top[from]));
     }

@@ -43,7 +43,7 @@ class Ranking {
             std::span<double> similarity, std::span<double> weight) {
     hits_.clear();
     for (std::size_t k = 0; k < index.size(); ++k) {
-      require(index[k] >= 0, kOp, "expected finite states and patterns, got a score that is none");
+      require(index[k] >= 0, kOp, internal::kNoScore);
       internal::load_row(stored_, index[k], 0, pattern_.data());
       hits_.push_back(
           {internal::pair_similarity(similarity_, pattern_, state), index[k], weight[k]});

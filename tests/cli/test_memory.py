@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import os
+import pty
 import random
 import resource
 import signal
@@ -154,7 +155,7 @@ class Create(MemoryTest):
         for arguments, status, message in [
             (["nan.npy"], 3, r"'nan.npy', row 1, column 1 \(counted from 0\): expected a finite number, got NaN"),
             (["inf.npy"], 3, r"'inf.npy', row 0, column 1 .*got an infinity"),
-            (["flat.npy"], 3, r"'flat.npy': expected numbers of shape \[rows, depth\], got \[3\]"),
+            (["flat.npy"], 3, r"'flat.npy': expected numbers of shape \[rows, depth\], got \[3\]; reshape it"),
             (["nodepth.npy"], 3, r"'nodepth.npy': expected numbers of shape \[rows, depth\], got \[3, 0\]"),
             (["short.npy"], 3, r"'short.npy': expected 16 bytes .*got 15; the file may be truncated"),
             (["text.npy"], 3, r"'text.npy': expected an NPY file"),
@@ -184,11 +185,38 @@ class Create(MemoryTest):
         for output, status, message in [
             ("no/folder/m.safetensors", 1, r"the folder 'no/folder/' does not exist"),
             (".", 2, r"expected a file to write, got the folder"),
-            ("p.npy", 2, r"expected an output that is no input, got 'p.npy'"),
+            ("p.npy", 2, r"expected an output that is no input and no other output, got 'p.npy'"),
         ]:
             with self.subTest(output):
                 self.expect(status, "memory", "create", "p.npy", "-o", output, "--force", error=message)
         self.assertEqual(self.names(), ["c.npy", "p.npy"])
+
+    def test_no_output_replaces_another_one(self):
+        self.expect(2, "memory", "create", "p.npy", "-o", "m.safetensors", "--json=m.safetensors",
+                    error="no input and no other output, got 'm.safetensors' for both")
+        self.create()
+        before = self.names()
+        for command, *options in [
+            ["export", "-o", "x.npy", "--metadata", "x.npy"],
+            ["export", "-o", "x.npy", "--json=x.npy"],
+            ["dedup", "-o", "x", "--list", "x"],
+            ["advise", "--csv", "x", "--report", "x"],
+            ["advise", "--json=x", "--patterns", "x"],
+            ["ood", "score", "--cue", "c.npy", "-o", "x", "--json=x"],
+        ]:
+            nouns = [command] + ([options.pop(0)] if command == "ood" else [])
+            with self.subTest((nouns, options)):
+                self.expect(2, "memory", *nouns, "m.safetensors", *options,
+                            error="no input and no other output, got 'x[.npy]*' for both; choose another name")
+                self.assertEqual(self.names(), before)
+
+    def test_a_first_line_of_numbers_is_told_to_name_columns(self):
+        self.write("bare.csv", "1,2,3\n4,5,6\n")
+        self.expect(0, "memory", "create", "bare.csv", "-o", "bare.safetensors", output="1 patterns of depth 3",
+                    error=r"^hopfield: 'bare.csv': the first line, all numbers, names the columns; if it is a row, put "
+                    "a line of names before it\n$")
+        self.write("named.csv", "1,2,c\n4,5,6\n")
+        self.expect(0, "memory", "create", "named.csv", "-o", "named.safetensors")
 
     def test_an_empty_memory_can_be_made_but_not_recalled(self):
         self.write_npy("p.npy", [], [0, DEPTH])
@@ -374,6 +402,18 @@ class Recall(MemoryTest):
         self.assertEqual(answer["beta_source"], stat["advice"]["source"])
         self.assertGreater(answer["beta"], 0)
 
+    def test_shadowed_patterns_are_told_with_what_recalls_them(self):
+        self.write_npy("p.npy", [1, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0], [3, DEPTH])
+        self.create("--force")
+        self.write_npy("c.npy", [1, 0, 0, 0], [1, DEPTH])
+        said = r"2 of 3 compared \(recall --similarity distance tells all but equal ones apart\)"
+        answer = self.recall("--json", "-", error=f"^hopfield: no beta recalls patterns whose scalar product .*: {said}\n$")
+        self.assertEqual(json.loads(answer.stdout)["results"][0]["top"][0]["index"], 2)
+        self.assertEqual(self.recall_json("--similarity", "distance")["results"][0]["top"][0]["index"], 0)
+        self.recall("--beta", "1")  # a beta of one's own is not judged
+        self.expect(0, "memory", "stat", "m.safetensors", output="shadowed by another are " + said)
+        self.expect(0, "memory", "advise", "m.safetensors", output="shadowed +" + said)
+
     def test_auto_stands_the_damage_it_was_told_to_expect(self):
         rng = random.Random(3)
         depth, count = 64, 300
@@ -407,9 +447,11 @@ class Recall(MemoryTest):
 
     def test_bad_arguments_are_named(self):
         for options, status, message in [
-            (["--beta", "abc"], 2, r"\[--beta\] expected a number > 0 or 'auto', got 'abc'"),
-            (["--beta", "-1"], 2, r"\[--beta\] expected a number > 0 or 'auto', got '-1'"),
-            (["--beta", "0"], 2, r"\[--beta\] expected a number > 0 or 'auto', got '0'"),
+            (["--beta", "abc"], 2, r"\[--beta\] expected a number > 0 within the range of f32 or 'auto', got 'abc'"),
+            (["--beta", "-1"], 2, r"\[--beta\] expected a number > 0 .*, got '-1'"),
+            (["--beta", "0"], 2, r"\[--beta\] expected a number > 0 .*, got '0'"),
+            (["--beta", "1e39"], 2, r"\[--beta\] expected .* within the range of f32 .*, got '1e39'"),
+            (["--beta", "1e-50"], 2, r"\[--beta\] expected .* within the range of f32 .*, got '1e-50'"),
             (["--beta", "nan"], 2, r"\[--beta\] expected a number > 0"),
             (["--beta", "inf"], 2, r"\[--beta\] expected a number > 0"),
             (["--beta", "1x"], 2, r"\[--beta\] expected a number > 0"),
@@ -422,14 +464,27 @@ class Recall(MemoryTest):
             (["--threads", "0"], 2, r"--threads: expected a whole number from 1 to 4096, got '0'"),
             (["-o", "states.txt"], 2, r"expected - or a name that ends in .npy, .csv, .tsv or .jsonl, got 'states.txt'"),
             (["-o", "-", "--json", "-"], 2, r"expected one of -o - and --json - at most, got both"),
+            (["-o", "r.csv", "--json", "r.csv"], 2, r"an output that is no input and no other output, got 'r.csv'"),
             (["-o", "no/such/s.npy"], 1, r"the folder 'no/such/' does not exist"),
             (["--json", "no/such/r.json"], 1, r"the folder 'no/such/' does not exist"),
-            (["--json", "m.safetensors"], 2, r"expected an output that is no input, got 'm.safetensors'"),
-            (["-o", "c.npy"], 2, r"expected an output that is no input, got 'c.npy'"),
+            (["--json", "m.safetensors"], 2, r"expected an output that is no input .*, got 'm.safetensors'"),
+            (["-o", "c.npy"], 2, r"expected an output that is no input .*, got 'c.npy'"),
         ]:
             with self.subTest(options):
                 self.recall(*options, status=status, error="hopfield: error: " + ".*" + message)
         self.assertEqual(self.names(), ["c.npy", "ids.txt", "m.safetensors", "p.npy"])
+
+    def test_scores_beyond_f32_are_named(self):
+        self.write_npy("p.npy", [1e3 * x for x in PATTERNS], [3, DEPTH])
+        self.create("--force")
+        message = "scores?.* choose a smaller (--)?beta or scale"
+        self.recall("--beta", "3e38", status=2, error=message)
+        self.expect(2, "memory", "complete", "m.safetensors", "--cue", "p.npy", "--beta", "3e38", error=message)
+        self.expect(2, "memory", "search", "m.safetensors", "--cue", "p.npy", "--beta", "3e38", error=message)
+        for scale, got in (1e20, "longer"), (1e-22, "shorter"):
+            self.write_npy("p.npy", [scale * x for x in PATTERNS], [3, DEPTH])
+            self.create("--force")
+            self.recall(status=2, error=f"squares f32 holds, got {got} ones; scale them")
 
     def test_bad_files_are_named(self):
         self.write_npy("wide.npy", [1] * 5, [1, 5])
@@ -437,7 +492,7 @@ class Recall(MemoryTest):
         self.write("text.safetensors", "this is no memory")
         for memory, cue, status, message in [
             ("m.safetensors", "wide.npy", 3,
-             r"'wide.npy': expected cues of depth 4 as the patterns of 'm.safetensors', got depth 5"),
+             r"'wide.npy': expected cues of depth 4 as the patterns of 'm.safetensors', got depth 5; leave a column"),
             ("m.safetensors", "nan.npy", 3,
              r"'nan.npy', row 1, column 3 \(counted from 0\): expected a finite number .*got NaN"),
             ("m.safetensors", "missing.npy", 1, r"cannot read 'missing.npy': no such file"),
@@ -652,6 +707,10 @@ class Faults(MemoryTest):
         for options, name in ((["--json", "disk/r.json"], "disk/r.json"), (["-o", "disk/s.npy"], "disk/s.npy")):
             self.expect(1, "memory", "recall", "disk/out.safetensors", "--cue", "c.npy", "--beta", "1", *options,
                         error=f"cannot write '{name}': no space left on the device; nothing was changed")
+        self.write_npy("more.npy", [1.0] * (DEPTH << 15), [1 << 15, DEPTH])  # half of the disk
+        self.expect(1, "memory", "add", "disk/out.safetensors", "more.npy",
+                    error="cannot change 'disk/out.safetensors': no space left on the device; free some space and try again")
+        self.expect(0, "memory", "verify", "disk/out.safetensors", output="3 patterns of depth 4, all checksums fit")
         self.assertEqual(sorted(path.name for path in disk.iterdir()), ["filler", "out.safetensors"])
         filler.unlink()
 
@@ -668,6 +727,37 @@ class Faults(MemoryTest):
         closed = self.folder / "closed"
         closed.mkdir(mode=0o500)
         self.expect(1, "memory", "create", "p.npy", "-o", "closed/m.safetensors", error="permission denied")
+
+
+class Terminal(MemoryTest):
+    def shown(self, *arguments):
+        """What a terminal gets on both streams."""
+        terminal, other_end = pty.openpty()
+        process = subprocess.Popen([PROGRAM, "memory", *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                   stdout=other_end, stderr=other_end)
+        os.close(other_end)
+        text = b""
+        try:
+            while piece := os.read(terminal, 4096):
+                text += piece
+        except OSError:  # the other end is closed: the program has ended
+            pass
+        os.close(terminal)
+        self.assertEqual(process.wait(timeout=60), 0, text)
+        return text.decode()
+
+    def test_progress_is_gone_before_anything_is_printed(self):
+        text = self.shown("create", "p.npy", "-o", "m.safetensors")
+        self.assertIn("storing 0/3", text)
+        self.assertRegex(text, "\x1b\\[Km.safetensors: 3 patterns")
+        first = "memory   m.safetensors"
+        for command in ("recall", "search", "influence"):
+            with self.subTest(command):
+                text = self.shown(command, "m.safetensors", "--cue", "c.npy")
+                self.assertRegex(text, "measuring beta 0/16")
+                self.assertRegex(text, f"\x1b\\[K{first}")
+                self.assertNotRegex(text, r"ing [a-z ]*\d+/\d+[^\d\r]")
+        self.assertRegex(self.shown("stat", "m.safetensors"), "measuring beta 0/16.*\x1b\\[Kmemory ")
 
 
 class Opening(MemoryTest):

@@ -124,7 +124,7 @@ class Search(AskTest):
         self.write_npy("deep.npy", [1.0] * 9, [1, 9])
         self.ask("search", "--cue", "deep.npy", status=3, error="expected cues of depth 8")
         self.ask("search", "--cue", "c.npy", "-o", "h.txt", status=2, error="expected - or a name that ends in")
-        self.ask("search", "--cue", "c.npy", "--beta", "-1", status=2, error="expected a number > 0 or 'auto'")
+        self.ask("search", "--cue", "c.npy", "--beta", "-1", status=2, error="expected a number > 0 .* or 'auto'")
         self.ask("search", "--cue", "c.npy", "--top", 0, status=2, error="--top")
 
     def test_examples(self):

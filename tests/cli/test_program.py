@@ -32,6 +32,7 @@ class Program(ProgramTest):
             (["xyzzy"], r"unknown command 'xyzzy'\n"),
             (["--vesion"], r"unknown option '--vesion'; did you mean '--version'\?"),
             (["memory", "recal"], r"unknown command 'recal'; did you mean 'recall'\?"),
+            (["memory", "recal", "m", "--cue", "c"], r"unknown command 'recal'; did you mean 'recall'\?"),
             (["memory", "recall", "--betta", "2"], r"unknown option '--betta'; did you mean '--beta'\?"),
             (["memory", "recall", "m", "--cue", "c", "--tpo=3"], r"unknown option '--tpo'; did you mean '--top'\?"),
             (["memory", "stat", "m", "extra"], r"unexpected argument 'extra'"),

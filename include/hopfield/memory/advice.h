@@ -2,6 +2,7 @@
 #define HOPFIELD_MEMORY_ADVICE_H_
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -86,8 +87,9 @@ struct AdviceOptions {
   /// global_average_beta and the theorem's beta (docs/math/advice.md says exactly which).
   std::vector<double> betas;
   std::int64_t num_betas = 24;
-  std::uint64_t seed = 0;        ///< of the cues
-  Executor* executor = nullptr;  ///< null: default_executor()
+  std::uint64_t seed = 0;                           ///< of the cues
+  Executor* executor = nullptr;                     ///< null: default_executor()
+  std::function<void(std::int64_t)> progress = {};  ///< betas tried; on the caller's thread
 };
 
 /// Recall measured at one beta over the same cues.
@@ -127,7 +129,8 @@ struct BetaAdvice {
 /// Recalls sampled patterns from damaged cues over a grid of beta and recommends the smallest beta
 /// that recovers the wanted fraction; rule and fall-backs in docs/math/advice.md. Patterns [S, d]
 /// as for pattern_statistics, S >= 1. Costs num_betas * (update_steps + 1) * num_cues * S * depth.
-/// Errors: kInvalidArgument (options out of range, no pattern, not finite).
+/// Errors: kInvalidArgument (options out of range, no pattern, not finite, or a longest pattern
+/// whose squared length f32 cannot hold and patterns not f64).
 BetaAdvice advise_beta(const PatternView& patterns, const AdviceOptions& options = {});
 
 /// Recall at one beta over growing damage: for each amount a trial as those of advise_beta, with

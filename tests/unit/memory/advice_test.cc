@@ -365,6 +365,23 @@ TEST(Advice, SaysWhatIsWrong) {
   EXPECT_NE(text([](auto& o) { o.betas = {-1, 1}; }).find("betas > 0"), std::string::npos);
   EXPECT_NE(error([] { choose_beta(pattern_view<float>(nullptr, 0, 2)); }).find("one pattern"),
             std::string::npos);
+  const std::vector<float> tiny = {1e-20F, 0, 0, 1e-20F}, huge = {1e19F, 0, 0, 1e19F};
+  EXPECT_NE(error([&] { choose_beta(pattern_view(tiny.data(), 2, 2)); }).find("got shorter ones"),
+            std::string::npos);
+  EXPECT_NE(error([&] { choose_beta(pattern_view(huge.data(), 2, 2)); }).find("got longer ones"),
+            std::string::npos);
+  const std::vector<double> huge64(huge.begin(), huge.end());
+  EXPECT_GT(choose_beta(pattern_view(huge64.data(), 2, 2)), 0);
+}
+
+TEST(Advice, ProgressCountsTheBetasTried) {
+  const std::vector<float> x = {1, 0, 0, 1};
+  std::vector<std::int64_t> tried;
+  AdviceOptions options;
+  options.betas = {1, 2, 4};
+  options.progress = [&tried](std::int64_t count) { tried.push_back(count); };
+  advise_beta(pattern_view(x.data(), 2, 2), options);
+  EXPECT_EQ(tried, (std::vector<std::int64_t>{0, 1, 2}));
 }
 
 TEST(Advice, GrowingDamageIsTheTrialOfEachAmount) {
