@@ -130,7 +130,10 @@ mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nu
 mil::Bags read_labelled_bags(const DataArguments& data) {
   mil::Bags bags = read_bags(data);
   if (data.target.empty() && bags.has_labels() && bags.scheme != mil::LabelScheme{}) {
-    note("labels are taken as " + mil::label_text(bags.scheme) + "; --target says otherwise");
+    const bool two = bags.scheme.target == mil::Target::kBinary && bags.scheme.num_classes() == 2;
+    note("labels are taken as " + mil::label_text(bags.scheme) +
+         (two ? ", of which " + bags.scheme.class_names[1] + " is positive" : "") +
+         "; --target says otherwise");
   }
   return bags;
 }
