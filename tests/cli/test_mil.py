@@ -15,7 +15,7 @@ import subprocess
 import time
 import unittest
 
-from support import PROGRAM, ProgramTest, read_safetensors
+from support import PROGRAM, ProgramTest, read_safetensors, wait_until_it_handles
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 QUICK = ["--embedding", "8", "--heads", "2", "--head-size", "4", "--beta", "0,1"]
@@ -627,6 +627,22 @@ class Interrupts(MilTest):
                                *QUICK, *self.LONG)
         self.assertIn("nothing was written", shown)
         self.assertEqual(self.names(), before)
+
+    def test_predict_and_explain_write_nothing(self):
+        self.fit("--model", "stored-bags")
+        os.mkfifo(self.folder / "pipe.csv")  # the program waits here until the signal was sent
+        for command in ("predict", "explain"):
+            process = subprocess.Popen([PROGRAM, "mil", command, "m.safetensors", "pipe.csv", "-o", "out.csv"], cwd=self.folder,
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            with open(self.folder / "pipe.csv", "w") as pipe:
+                wait_until_it_handles(process, signal.SIGINT)
+                process.send_signal(signal.SIGINT)
+                pipe.write(csv_text(self.rows))
+            output, error = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 130, error)
+            self.assertIn("nothing was written", error)
+            self.assertEqual(output, "")
+            self.assertNotIn("out.csv", self.names())
 
     def test_fit_leaves_a_checkpoint_that_can_be_resumed_to_the_same_bits(self):
         options = ["mil", "fit", "d.csv", "-o", "m.safetensors", "--num-folds", "4", *QUICK, *self.LONG]
