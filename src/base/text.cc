@@ -53,4 +53,30 @@ std::string closest_name(std::string_view name, std::span<const std::string> can
   return best;
 }
 
+bool is_utf8(std::string_view text) {
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t more = lead < 0x80   ? 0
+                             : lead < 0xC2 ? 9
+                             : lead < 0xE0 ? 1
+                             : lead < 0xF0 ? 2
+                             : lead < 0xF5 ? 3
+                                           : 9;
+    if (more == 9 || more > text.size() - i - 1) return false;
+    for (std::size_t k = 1; k <= more; ++k) {
+      if ((static_cast<unsigned char>(text[i + k]) & 0xC0u) != 0x80u) return false;
+    }
+    if (more >= 2) {  // overlong forms, surrogates, beyond the last code point
+      const auto second = static_cast<unsigned char>(text[i + 1]);
+      if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0) ||
+          (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90)) {
+        return false;
+      }
+    }
+    i += more + 1;
+  }
+  return true;
+}
+
 }  // namespace hopfield

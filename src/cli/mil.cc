@@ -130,7 +130,10 @@ mil::Bags read_bags(const DataArguments& data, const mil::SavedModel* model = nu
 mil::Bags read_labelled_bags(const DataArguments& data) {
   mil::Bags bags = read_bags(data);
   if (data.target.empty() && bags.has_labels() && bags.scheme != mil::LabelScheme{}) {
-    note("labels are taken as " + mil::label_text(bags.scheme) + "; --target says otherwise");
+    const bool two = bags.scheme.target == mil::Target::kBinary && bags.scheme.num_classes() == 2;
+    note("labels are taken as " + mil::label_text(bags.scheme) +
+         (two ? ", of which " + bags.scheme.class_names[1] + " is positive" : "") +
+         "; --target says otherwise");
   }
   return bags;
 }
@@ -462,7 +465,7 @@ struct UseArguments {
   std::int64_t top = 3;
 };
 
-int run_predict(const UseArguments& arguments) {
+int run_predict(const Context& context, const UseArguments& arguments) {
   std::vector<std::string> inputs = arguments.data.files();
   inputs.push_back(arguments.model);
   check_output(arguments.output, inputs);
@@ -470,6 +473,7 @@ int run_predict(const UseArguments& arguments) {
   const mil::SavedModel model = mil::SavedModel::load(arguments.model);
   const mil::Bags bags = read_bags(arguments.data, &model);
   const std::vector<double> scores = model.predict(bags);
+  stop_if_cancelled(context);
   const mil::LabelScheme& scheme = model.scheme();
   if (arguments.json != "-") {
     write_text(arguments.output, mil::predictions_csv(bags, scores, scheme));
@@ -482,11 +486,12 @@ int run_predict(const UseArguments& arguments) {
 
 void add_predict(CLI::App& noun, Context& context) {
   const auto arguments = std::make_shared<UseArguments>();
-  CLI::App& command = add_command(noun, context, "predict", "Score bags with a saved model",
-                                  {"hopfield mil predict mil-model.safetensors examples/mil.csv",
-                                   "hopfield mil predict mil-model.safetensors examples/mil.csv "
-                                   "-o scores.csv --json scores.json"},
-                                  [arguments] { return run_predict(*arguments); });
+  CLI::App& command =
+      add_command(noun, context, "predict", "Score bags with a saved model",
+                  {"hopfield mil predict mil-model.safetensors examples/mil.csv",
+                   "hopfield mil predict mil-model.safetensors examples/mil.csv "
+                   "-o scores.csv --json scores.json"},
+                  [&context, arguments] { return run_predict(context, *arguments); });
   command.add_option("MODEL", arguments->model, "What `mil fit` saved")->required();
   add_data_arguments(command, arguments->data);
   command
@@ -545,7 +550,7 @@ void write_heat_maps(const std::string& folder, const mil::Bags& bags,
   }
 }
 
-int run_explain(const UseArguments& arguments) {
+int run_explain(const Context& context, const UseArguments& arguments) {
   std::vector<std::string> inputs = arguments.data.files();
   inputs.push_back(arguments.model);
   check_output(arguments.output, inputs);
@@ -557,6 +562,7 @@ int run_explain(const UseArguments& arguments) {
   const mil::LabelScheme& scheme = model.scheme();
   const std::vector<mil::BagExplanation> explanations =
       model.explain(bags, chosen_output(scheme, arguments.class_name));
+  stop_if_cancelled(context);
   const std::vector<std::string> names = model.weight_names();
   if (!arguments.output.empty()) {
     write_text(arguments.output,
@@ -595,7 +601,7 @@ void add_explain(CLI::App& noun, Context& context) {
       {"hopfield mil explain mil-model.safetensors examples/mil.csv --bags b001,b002",
        "hopfield mil explain mil-model.safetensors examples/mil.csv --top 0 -o "
        "weights.csv"},
-      [arguments] { return run_explain(*arguments); });
+      [&context, arguments] { return run_explain(context, *arguments); });
   command.add_option("MODEL", arguments->model, "What `mil fit` saved")->required();
   add_data_arguments(command, arguments->data);
   command.add_option("--bags", arguments->bags, "Only these bags, separated by commas")

@@ -64,19 +64,10 @@ struct CsvReader::State {
   std::vector<std::string> columns;
   std::unordered_map<std::string_view, std::size_t> index;
 
-  State(const std::string& p, const CsvOptions& options)
-      : path(p), source(p, kOp), buffer(kBufferBytes) {
+  explicit State(const std::string& p) : path(p), source(p, kOp), buffer(kBufferBytes) {
     if (csv_init(&parser, 0) != 0) {
       fail(ErrorCode::kOutOfMemory, kOp, "no memory to read '" + path + "'");
     }
-    char delimiter = options.delimiter;
-    if (delimiter == 0) {
-      delimiter = ',';
-      for (const std::string_view ending : {".tsv", ".tsv.gz", ".tab", ".tab.gz"}) {
-        if (ends_with_ignoring_case(path, ending)) delimiter = '\t';
-      }
-    }
-    csv_set_delim(&parser, static_cast<unsigned char>(delimiter));
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -194,13 +185,51 @@ struct CsvReader::State {
     return std::string_view(cells).substr(first, cell_ends[cell] - first);
   }
 
-  void read_header(bool header) {
+  /// The first line that is not blank, or as much of it as the buffer holds.
+  std::string_view first_line() {
+    for (;;) {
+      std::string_view text(buffer.data() + begin, end - begin);
+      text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
+      const std::size_t size = text.find_first_of("\r\n");
+      if (size != std::string_view::npos || at_end || end == buffer.size()) {
+        return text.substr(0, size);
+      }
+      refill();
+    }
+  }
+
+  /// See CsvOptions.
+  char find_delimiter() {
+    char best = ',';
+    for (const std::string_view ending : {".tsv", ".tsv.gz", ".tab", ".tab.gz"}) {
+      if (ends_with_ignoring_case(path, ending)) best = '\t';
+    }
+    const std::string_view line = first_line();
+    const auto count = [line](char delimiter) {
+      std::int64_t found = 0;
+      bool quoted = false;
+      for (const char c : line) {
+        if (c == '"') quoted = !quoted;
+        if (c == delimiter && !quoted) ++found;
+      }
+      return found;
+    };
+    for (const char other : {',', '\t', ';'}) {
+      if (count(other) > count(best)) best = other;
+    }
+    return best;
+  }
+
+  void read_header(const CsvOptions& options) {
+    const bool header = options.header;
     refill();
     if (end - begin >= 3 && std::memcmp(buffer.data(), "\xEF\xBB\xBF", 3) == 0) begin = 3;
     if (end - begin >= 2 && (std::memcmp(buffer.data(), "\xFF\xFE", 2) == 0 ||
                              std::memcmp(buffer.data(), "\xFE\xFF", 2) == 0)) {
       damaged(1, "expected text in UTF-8, got UTF-16; save it as UTF-8");
     }
+    const char delimiter = options.delimiter != 0 ? options.delimiter : find_delimiter();
+    csv_set_delim(&parser, static_cast<unsigned char>(delimiter));
     if (!next()) {
       damaged(1, header ? "expected a first line with column names, got an empty file"
                         : "expected rows, got an empty file");
@@ -210,8 +239,14 @@ struct CsvReader::State {
     }
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (columns[i].empty()) {
-        damaged(current.line,
-                "expected a name for each column, got none for column " + std::to_string(i + 1));
+        damaged(
+            current.line,
+            "expected a name for each column, got none for column " + std::to_string(i + 1) +
+                (i == 0 ? "; is it the index of a data frame? write the table without it" : ""));
+      }
+      if (!is_utf8(columns[i])) {
+        damaged(current.line, "expected text in UTF-8, got other bytes in the name of column " +
+                                  std::to_string(i + 1) + "; save it as UTF-8");
       }
       const auto [it, is_new] = index.emplace(columns[i], i);
       if (!is_new) {
@@ -225,8 +260,8 @@ struct CsvReader::State {
 };
 
 CsvReader::CsvReader(const std::string& path, const CsvOptions& options)
-    : state_(std::make_unique<State>(path, options)) {
-  state_->read_header(options.header);
+    : state_(std::make_unique<State>(path)) {
+  state_->read_header(options);
 }
 CsvReader::CsvReader(CsvReader&&) noexcept = default;
 CsvReader& CsvReader::operator=(CsvReader&&) noexcept = default;
@@ -249,7 +284,7 @@ bool CsvReader::has_column(std::string_view name) const {
   return state_->index.count(name) != 0;
 }
 
-std::size_t CsvReader::column(std::string_view name) const {
+std::size_t CsvReader::column(std::string_view name, std::string_view remedy) const {
   const auto it = state_->index.find(name);
   if (it != state_->index.end()) return it->second;
   std::string message =
@@ -261,7 +296,11 @@ std::size_t CsvReader::column(std::string_view name) const {
     message += ", ... (" + std::to_string(columns().size()) + " columns)";
   }
   const std::string guess = closest_name(name, columns());
-  if (!guess.empty()) message += "; did you mean '" + guess + "'?";
+  if (!guess.empty()) {
+    message += "; did you mean '" + guess + "'?";
+  } else if (!remedy.empty()) {
+    message.append("; ").append(remedy);
+  }
   fail(ErrorCode::kInvalidArgument, kOp, message);
 }
 
@@ -287,7 +326,7 @@ std::string CsvReader::where(std::size_t column) const {
          "' (row " + std::to_string(row()) + ")";
 }
 
-double CsvReader::number(std::size_t column) const {
+double CsvReader::number(std::size_t column, std::string_view remedy) const {
   const std::string_view cell = text(column);
   std::string_view digits = cell;
   if (digits.size() > 1 && digits.front() == '+' && digits[1] != '-') digits.remove_prefix(1);
@@ -296,8 +335,13 @@ double CsvReader::number(std::size_t column) const {
   const bool whole = end == digits.data() + digits.size();
   if (error == std::errc() && whole && std::isfinite(value)) return value;
   if (error == std::errc::result_out_of_range && whole && is_underflow(digits)) return 0;
-  fail(ErrorCode::kCorruptData, kOp,
-       where(column) + ": expected a finite number, got " + shown(cell));
+  std::string message = where(column) + ": expected a finite number, got " + shown(cell);
+  if (cell.find(',') != std::string_view::npos) {
+    message += "; write decimals with a point, and thousands without a separator";
+  } else if (!remedy.empty()) {
+    message.append("; ").append(remedy);
+  }
+  fail(ErrorCode::kCorruptData, kOp, message);
 }
 
 std::int64_t CsvReader::integer(std::size_t column) const {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "hopfield/base/error.h"
+#include "hopfield/base/text.h"
 #include "hopfield/base/version.h"
 #include "hopfield/store/memory_file.h"
 #include "store/memory_format.h"
@@ -18,33 +19,6 @@ namespace internal {
 namespace {
 
 constexpr std::int64_t kBlockNumbers = std::int64_t{1} << 15;
-
-/// First byte that is not UTF-8; size() if all is well.
-std::size_t first_bad_utf8(std::string_view text) {
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t more = lead < 0x80   ? 0
-                             : lead < 0xC2 ? 9
-                             : lead < 0xE0 ? 1
-                             : lead < 0xF0 ? 2
-                             : lead < 0xF5 ? 3
-                                           : 9;
-    if (more == 9 || more > text.size() - i - 1) return i;
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xC0u) != 0x80u) return i;
-    }
-    if (more >= 2) {  // overlong forms, surrogates, beyond the last code point
-      const auto second = static_cast<unsigned char>(text[i + 1]);
-      if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0) ||
-          (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90)) {
-        return i;
-      }
-    }
-    i += more + 1;
-  }
-  return text.size();
-}
 
 }  // namespace
 
@@ -69,7 +43,7 @@ void check_ids(std::span<const std::string> ids, const std::string& where) {
            where + "id " + std::to_string(i + 1) + ": " + message);
     };
     if (ids[i].empty()) bad("expected text, got an empty one");
-    if (first_bad_utf8(ids[i]) != ids[i].size()) bad("expected UTF-8, got other bytes");
+    if (!is_utf8(ids[i])) bad("expected UTF-8, got other bytes");
     if (has_control(ids[i])) {
       bad("expected text without control characters, got one");
     }

@@ -15,7 +15,7 @@ import subprocess
 import time
 import unittest
 
-from support import PROGRAM, ProgramTest, read_safetensors
+from support import PROGRAM, ProgramTest, read_safetensors, wait_until_it_handles
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 QUICK = ["--embedding", "8", "--heads", "2", "--head-size", "4", "--beta", "0,1"]
@@ -243,6 +243,41 @@ class Mistakes(MilTest):
         self.write("constant.csv", csv_text([self.rows[0]] + [r[:3] + ["1", "1", "1"] for r in self.rows[1:]]))
         refuse(3, r"constant", data="constant.csv")
 
+    def test_tables_of_spreadsheets_mean_the_same(self):
+        text = csv_text(self.rows)
+        options = ["--num-folds", "3", "--model", "stored-bags", "--baselines", "none", "--json", "-"]
+        plain = without_times(self.cv(*options).stdout)
+        quoted = "".join(";".join(f'"{cell}"' for cell in row) + "\r\n" for row in self.rows)
+        for name, data in [("semicolons.csv", "\ufeff" + quoted), ("tabs.txt", text.replace(",", "\t"))]:
+            self.write(name, data)
+            same = without_times(self.cv(*options, data=name).stdout)
+            self.assertEqual(same.pop("data")["features"], 3)
+            self.assertEqual(same, {key: value for key, value in plain.items() if key != "data"})
+        self.write("decimals.csv", text.replace(",", ";").replace(".", ","))
+        self.cv(*options, data="decimals.csv", status=3, error=r"line 2, column 'x'.*decimals with a point")
+        self.write("latin1.csv", text.replace("x", "Größe", 1).encode("latin-1"))
+        self.cv(*options, data="latin1.csv", status=3, error=r"UTF-8, got other bytes in the name of column 4")
+        self.write("frame.csv", csv_text([[""] + self.rows[0]] + [["0"] + row for row in self.rows[1:]]))
+        self.cv(*options, data="frame.csv", status=3, error=r"index of a data frame")
+        self.write("names.csv", text.replace("bag_id", "Slide ID", 1))
+        self.cv(*options, data="names.csv", status=2, error=r"'Slide ID'.*--bag-column")
+
+    def test_labels_that_make_no_sense_are_named(self):
+        def with_labels(label_of):
+            rows = [self.rows[0]] + [row[:2] + [label_of(row[0])] + row[3:] for row in self.rows[1:]]
+            return self.write("labels.csv", csv_text(rows))
+
+        with_labels(lambda bag: "NaN" if bag == "b2" else bag[1:] + ".5")
+        self.cv(data="labels.csv", status=3, error=r"column 'label'.*expected a label, got 'NaN'")
+        with_labels(lambda bag: "3.5")
+        for command in (["cv"], ["fit", "-o", "m.safetensors"]):
+            self.expect(3, "mil", *command, "labels.csv", error=r"different labels in labels\.csv, got equal ones")
+        with_labels(lambda bag: "rare" if bag in ("b1", "b2") else "normal")
+        self.cv("--num-folds", "3", data="labels.csv", status=3, error=r"got 2 with label rare; leave out the class")
+        with_labels(lambda bag: "tumour" if int(bag[1:]) % 2 else "normal")
+        self.cv("--num-folds", "3", "--baselines", "none", data="labels.csv", error=r"of which tumour is positive",
+                output=r"seed 0, 3 folds\n")
+
     def test_bags_apart_can_be_gathered(self):
         rows = [self.rows[0]] + sorted(self.rows[1:], key=lambda r: r[1])
         self.write("bad.csv", csv_text(rows))
@@ -339,6 +374,20 @@ class FitPredictExplain(MilTest):
         self.write_npy("o.npy", [0, 4], [2], "<i8")
         self.expect(2, "mil", "predict", "m.safetensors", "v.npy", "--offsets", "o.npy",
                     error=r"3 features.*got 2")
+
+    def test_new_bags_need_no_labels(self):
+        self.fit()
+        scores = self.predict()
+        for label in ("", "unknown"):
+            self.write("new.csv", csv_text([self.rows[0]] + [r[:2] + [label] + r[3:] for r in self.rows[1:]]))
+            self.expect(3, "mil", "predict", "m.safetensors", "new.csv", error=r"line 2, column 'label'.*--ignore")
+            self.assertEqual(self.predict("--ignore", "label", data="new.csv"), scores)
+
+    def test_effects_of_large_bags_need_a_model_that_weighs(self):
+        self.fit("--model", "mean_max")
+        rows = [["b", str(i), "0"] + self.rows[1][3:] for i in range(4097)]
+        self.write("large.csv", csv_text([self.rows[0]] + rows))
+        self.expect(1, "mil", "explain", "m.safetensors", "large.csv", error=r"at most 4096 instances.*got 4097")
 
     def test_same_seed_same_file(self):
         self.fit()
@@ -578,6 +627,22 @@ class Interrupts(MilTest):
                                *QUICK, *self.LONG)
         self.assertIn("nothing was written", shown)
         self.assertEqual(self.names(), before)
+
+    def test_predict_and_explain_write_nothing(self):
+        self.fit("--model", "stored-bags")
+        os.mkfifo(self.folder / "pipe.csv")  # the program waits here until the signal was sent
+        for command in ("predict", "explain"):
+            process = subprocess.Popen([PROGRAM, "mil", command, "m.safetensors", "pipe.csv", "-o", "out.csv"], cwd=self.folder,
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            with open(self.folder / "pipe.csv", "w") as pipe:
+                wait_until_it_handles(process, signal.SIGINT)
+                process.send_signal(signal.SIGINT)
+                pipe.write(csv_text(self.rows))
+            output, error = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 130, error)
+            self.assertIn("nothing was written", error)
+            self.assertEqual(output, "")
+            self.assertNotIn("out.csv", self.names())
 
     def test_fit_leaves_a_checkpoint_that_can_be_resumed_to_the_same_bits(self):
         options = ["mil", "fit", "d.csv", "-o", "m.safetensors", "--num-folds", "4", *QUICK, *self.LONG]

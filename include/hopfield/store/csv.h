@@ -12,7 +12,9 @@
 namespace hopfield::store {
 
 struct CsvOptions {
-  /// 0: a tab for names ending in .tsv, .tsv.gz, .tab, .tab.gz, else a comma.
+  /// 0: of comma, tab and semicolon the one that occurs most often outside quotes in the first
+  /// line; if others are as often there, a tab for names ending in .tsv, .tsv.gz, .tab, .tab.gz,
+  /// else a comma.
   char delimiter = 0;
   /// Whether the first line names the columns. Without, they are called "1", "2", ...
   bool header = true;
@@ -25,8 +27,9 @@ struct CsvOptions {
 ///
 /// Errors   kIo if the file cannot be read; kInvalidArgument for a column that is not there;
 ///          kCorruptData with file, line and column for: damaged or truncated gzip data, no header,
-///          empty or repeated column name, a row with more or fewer cells than the header, an
-///          unfinished quote, a cell that is no finite number where one is asked for.
+///          a column name that is empty, repeated or not UTF-8, a row with more or fewer cells than
+///          the header, an unfinished quote, a cell that is no finite number where one is asked
+///          for.
 /// Threads  one at a time.
 class CsvReader {
  public:
@@ -37,8 +40,9 @@ class CsvReader {
 
   const std::string& path() const;
   const std::vector<std::string>& columns() const;
-  /// Index of a column; the message of the error lists what there is and guesses what was meant.
-  std::size_t column(std::string_view name) const;
+  /// Index of a column; the message of the error lists what there is and guesses what was meant, or
+  /// ends with `remedy` if there is nothing to guess.
+  std::size_t column(std::string_view name, std::string_view remedy = {}) const;
   bool has_column(std::string_view name) const;
 
   /// Goes to the next row; false at the end of the file.
@@ -50,8 +54,9 @@ class CsvReader {
 
   /// Cells of the current row; valid until `next`.
   std::string_view text(std::size_t column) const;
-  /// A finite number. Empty cells, NaN, infinities and other text are errors.
-  double number(std::size_t column) const;
+  /// A finite number. Empty cells, NaN, infinities and other text are errors, whose message ends
+  /// with `remedy`.
+  double number(std::size_t column, std::string_view remedy = {}) const;
   /// A whole number that fits 64 bits.
   std::int64_t integer(std::size_t column) const;
 

@@ -22,6 +22,7 @@ namespace {
 
 constexpr const char* kReadBags = "read bags";
 constexpr std::size_t kMaxNumberedClasses = 20;
+constexpr const char* kNoLabels = "; where labels are not known, --ignore their column";
 
 /// Columns of a table by their role.
 struct Roles {
@@ -32,17 +33,17 @@ struct Roles {
 
 Roles find_roles(const store::CsvReader& csv, const CsvBagOptions& options) {
   Roles roles;
-  roles.bag = csv.column(options.bag_column);
-  if (options.label_column) {
-    roles.label = csv.column(*options.label_column);
-  } else if (csv.has_column("label")) {
-    roles.label = csv.column("label");
-  }
-  if (options.instance_column) {
-    roles.instance = csv.column(*options.instance_column);
-  } else if (csv.has_column("instance_id")) {
-    roles.instance = csv.column("instance_id");
-  }
+  roles.bag = csv.column(options.bag_column, "name the column of the bags with --bag-column");
+  const auto find = [&](const std::optional<std::string>& given, const std::string& usual) {
+    const std::string& name = given ? *given : usual;
+    const bool ignored =
+        std::find(options.ignore.begin(), options.ignore.end(), name) != options.ignore.end();
+    std::optional<std::size_t> column;
+    if (!ignored && (given || csv.has_column(name))) column = csv.column(name);
+    return column;
+  };
+  roles.label = find(options.label_column, "label");
+  roles.instance = find(options.instance_column, "instance_id");
   std::unordered_set<std::size_t> taken = {roles.bag};
   if (roles.label) taken.insert(*roles.label);
   if (roles.instance) taken.insert(*roles.instance);
@@ -86,9 +87,10 @@ std::optional<double> parse_number(std::string_view text) {
 struct LabelCells {
   std::vector<std::string> names, places;  ///< [num_bags]
 
-  [[noreturn]] void refuse(std::size_t bag, const std::string& expected) const {
+  [[noreturn]] void refuse(std::size_t bag, const std::string& expected,
+                           const std::string& remedy = "") const {
     fail(ErrorCode::kCorruptData, kReadBags,
-         places[bag] + ": expected " + expected + ", got '" + names[bag] + "'");
+         places[bag] + ": expected " + expected + ", got '" + names[bag] + "'" + remedy);
   }
 };
 
@@ -117,9 +119,24 @@ Target detect_target(const std::vector<std::string>& distinct) {
   return whole && distinct.size() <= kMaxNumberedClasses ? Target::kClasses : Target::kRegression;
 }
 
+/// Text among numbers that alone would be a regression is a mistake, such as "NA", and no class.
+void refuse_stray_text(const LabelCells& cells, const std::vector<std::string>& distinct) {
+  const auto text = std::find_if(distinct.begin(), distinct.end(),
+                                 [](const std::string& name) { return !parse_number(name); });
+  if (text == distinct.end() || detect_target({distinct.begin(), text}) != Target::kRegression) {
+    return;
+  }
+  const auto bag = std::find_if(cells.names.begin(), cells.names.end(),
+                                [](const std::string& name) { return !parse_number(name); });
+  cells.refuse(static_cast<std::size_t>(bag - cells.names.begin()),
+               "a number, as other bags have for a label",
+               "; fill it in, leave out the bag, or say --target classes");
+}
+
 LabelScheme find_scheme(const LabelCells& cells, const LabelOptions& options) {
   if (options.scheme) return *options.scheme;
   std::vector<std::string> distinct = distinct_names(cells.names);
+  if (!options.target) refuse_stray_text(cells, distinct);
   const Target target = options.target.value_or(detect_target(distinct));
   if (target == Target::kRegression) return {target, {}};
   const std::vector<std::string> plain = {"0", "1"};
@@ -148,17 +165,24 @@ void settle_labels(Bags& bags, const LabelCells& cells, const LabelOptions& opti
       continue;
     }
     const auto found = std::find(classes.begin(), classes.end(), cells.names[b]);
-    if (found == classes.end())
-      cells.refuse(b, "a label of the model, which has " + label_text(bags.scheme));
+    if (found == classes.end()) {
+      cells.refuse(b, "a label of the model, which has " + label_text(bags.scheme), kNoLabels);
+    }
     bags.labels.push_back(static_cast<int>(found - classes.begin()));
   }
 }
 
 std::string read_label(const store::CsvReader& csv, std::size_t column) {
-  if (csv.text(column).empty()) {
-    fail(ErrorCode::kCorruptData, kReadBags, csv.where(column) + ": expected a label, got nothing");
+  const std::string_view text = csv.text(column);
+  double value = 0;
+  const char* end = std::from_chars(text.data(), text.data() + text.size(), value).ptr;
+  const bool no_number = end == text.data() + text.size() && !std::isfinite(value);  // "nan"
+  if (text.empty() || no_number) {
+    fail(ErrorCode::kCorruptData, kReadBags,
+         csv.where(column) + ": expected a label, got " +
+             (text.empty() ? "nothing" : "'" + std::string(text) + "'") + kNoLabels);
   }
-  return label_name(csv.text(column));
+  return label_name(text);
 }
 
 /// Puts the rows of each bag together, bags in the order of their first row; `bag_of` [instances].
@@ -199,7 +223,8 @@ void settle_instance_ids(Bags& bags, bool named) {
       } else if (!seen.insert(id).second) {
         fail(ErrorCode::kCorruptData, kReadBags,
              "expected distinct instances in each bag of " + bags.origin + ", got instance '" + id +
-                 "' twice in bag '" + bags.bag_ids[static_cast<std::size_t>(b)] + "'");
+                 "' twice in bag '" + bags.bag_ids[static_cast<std::size_t>(b)] +
+                 "'; name each once, or --ignore their column to count them");
       }
     }
   }
@@ -278,7 +303,8 @@ Bags read_csv_bags(const std::string& path, const CsvBagOptions& options) {
     bags.instance_ids.emplace_back(roles.instance ? csv.text(*roles.instance) : std::string_view());
     for (const std::size_t c : roles.coordinates) bags.coordinates.push_back(csv.number(c));
     for (const std::size_t c : roles.features) {
-      const auto value = static_cast<float>(csv.number(c));
+      const auto value = static_cast<float>(
+          csv.number(c, "fill in what is missing, --ignore columns that are no features"));
       if (!std::isfinite(value)) {
         fail(ErrorCode::kCorruptData, kReadBags,
              csv.where(c) + ": expected a number that fits 32-bit floating point, got " +
@@ -489,11 +515,13 @@ void check_bags(const Bags& bags) {
 void check_labels(const Bags& bags) {
   const bool regression = bags.scheme.target == Target::kRegression;
   require(regression ? !bags.numbers.empty() : !bags.labels.empty(), "bags",
-          "expected a label for each bag, got none; name the column with --label-column");
+          "expected a label for each bag, got none; say where they are: --label-column of a table, "
+          "--labels beside an NPY file, 'labels' in an HDF5 file");
   if (regression) {
     require(std::all_of(bags.numbers.begin(), bags.numbers.end(),
                         [](double number) { return std::isfinite(number); }),
             "bags", "expected finite labels, got NaN or infinity");
+    check_variety(bags, "bags");
     return;
   }
   const std::int64_t num_classes = bags.scheme.num_classes();
@@ -515,7 +543,7 @@ void check_variety(const Bags& bags, const char* op) {
                                           std::not_equal_to<>()) == bags.numbers.end();
     if (equal) {
       fail(ErrorCode::kCorruptData, op,
-           "expected training bags with different labels in " + bags.origin + ", got equal ones");
+           "expected bags with different labels in " + bags.origin + ", got equal ones");
     }
     return;
   }

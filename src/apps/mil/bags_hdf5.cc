@@ -74,6 +74,10 @@ std::optional<NamedArray<T>> read_dataset(const std::string& path, hid_t file,
   check(dataset.ok(), "a data set");
   const Handle type(H5Dget_type(dataset.get()), H5Tclose);
   const H5T_class_t kind = type.ok() ? H5Tget_class(type.get()) : H5T_NO_CLASS;
+  if (kind == H5T_STRING || kind == H5T_ENUM) {
+    fail(ErrorCode::kCorruptData, kOp,
+         "expected numbers in " + out.name + ", got text or flags; write them as whole numbers");
+  }
   check(kind == H5T_INTEGER || kind == H5T_FLOAT, "numbers");
   check(!std::is_integral_v<T> || kind == H5T_INTEGER, "whole numbers");
   const Handle space(H5Dget_space(dataset.get()), H5Sclose);

@@ -323,6 +323,7 @@ CvResult cross_validate(const Bags& bags, const std::vector<Repetition>& repetit
       if (any_network) task.code(options.model.input_code, options.model.levels);
       for (std::size_t m = 0; m < models.size(); ++m) {
         FoldResult fold = task.run(models[m], num_parameters[m * tasks.size() + i], stop_if_asked);
+        stop_if_asked();
         const std::lock_guard lock(mutex);
         results[m].repetitions[r].folds[static_cast<std::size_t>(k)] = std::move(fold);
         ++done;

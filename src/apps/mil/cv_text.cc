@@ -44,6 +44,17 @@ report::Table model_table(const CvResult& result) {
   return table;
 }
 
+/// "10 folds", "20 folds in 2 repetitions".
+std::string folds_text(const ModelResult& model) {
+  std::size_t num_folds = 0;
+  for (const RepetitionResult& repetition : model.repetitions) num_folds += repetition.folds.size();
+  std::string text = std::to_string(num_folds) + " folds";
+  if (model.repetitions.size() > 1) {
+    text += " in " + std::to_string(model.repetitions.size()) + " repetitions";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string pooling_title(Pooling pooling) {
@@ -154,7 +165,7 @@ std::string cv_text(const CvResult& result) {
   std::string text = result.origin + ": " + bags_text(result) + ", " +
                      std::to_string(result.num_instances) + " instances, " +
                      std::to_string(result.num_features) + " features; seed " +
-                     std::to_string(result.options.seed) + "\n\n";
+                     std::to_string(result.options.seed) + ", " + folds_text(result.model) + "\n\n";
   text += repetition_table(result).text() + "\n" + model_table(result).text() + "\n" +
           figure_table(result).text();
   if (result.scheme.target != Target::kRegression) {

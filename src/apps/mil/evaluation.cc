@@ -68,7 +68,10 @@ Squares squares_of(const Outcomes& outcomes) {
   }
   out.mean_error = mean(out.errors);
   out.variance = mean(out.deviations);
-  require(out.variance > 0, "figures", "expected labels that differ, got equal ones");
+  if (!(out.variance > 0)) {
+    fail(ErrorCode::kCorruptData, "figures",
+         "expected labels that differ among the bags to score, got equal ones; use fewer folds");
+  }
   return out;
 }
 

@@ -17,8 +17,10 @@
 namespace hopfield::mil {
 namespace {
 
-/// Rows that are pooled to find the effects of one bag, at most; and numbers held for one step.
-constexpr std::int64_t kMaxEffectRows = std::int64_t{1} << 24;
+/// Up to so many instances all effects of a bag are found; of more, those of the most weighted, so
+/// that no more rows are pooled. And numbers held for one step.
+constexpr std::int64_t kMaxEffects = 4096;
+constexpr std::int64_t kMaxEffectRows = kMaxEffects * kMaxEffects;
 constexpr std::int64_t kNumbersOfAStep = std::int64_t{1} << 24;
 
 /// Instances by falling weight, then by place.
@@ -112,7 +114,7 @@ void explain_bag(std::vector<BagNet>& members, const CodedBags& bags, std::int64
   if (left_out.size() > most) {
     if (num_weights == 0) {
       fail(ErrorCode::kUnsupported, "explain",
-           "expected bags of at most " + std::to_string(most) +
+           "expected bags of at most " + std::to_string(kMaxEffects) +
                " instances for a model that weighs none, got " + std::to_string(size));
     }
     left_out.resize(most);

@@ -184,10 +184,10 @@ void check_num_folds(int num_folds) {
               std::to_string(num_folds));
 }
 
-}  // namespace
-
-Repetition stratified_folds(std::span<const int> labels, int num_folds, std::uint64_t seed,
-                            std::string name) {
+/// Deals the bags of each class in turn; class_text(label) names a class in messages.
+template <class ClassText>
+Repetition deal_bags(std::span<const int> labels, int num_folds, std::uint64_t seed,
+                     std::string name, const ClassText& class_text) {
   check_num_folds(num_folds);
   Repetition repetition{std::move(name), num_folds, std::vector<int>(labels.size())};
   Random random(mix_seed(seed, "folds"));
@@ -203,7 +203,9 @@ Repetition stratified_folds(std::span<const int> labels, int num_folds, std::uin
       fail(ErrorCode::kCorruptData, "folds",
            "expected at least " + std::to_string(num_folds) + " bags of each class for " +
                std::to_string(num_folds) + " folds, got " + std::to_string(members.size()) +
-               " with label " + std::to_string(label) + "; ask for fewer folds");
+               " with label " + class_text(label) +
+               (members.size() < 3 ? "; leave out the class, or join it with another"
+                                   : "; ask for fewer folds (--num-folds)"));
     }
     random.shuffle(members);
     for (const std::size_t b : members) {
@@ -213,16 +215,26 @@ Repetition stratified_folds(std::span<const int> labels, int num_folds, std::uin
   return repetition;
 }
 
+}  // namespace
+
+Repetition stratified_folds(std::span<const int> labels, int num_folds, std::uint64_t seed,
+                            std::string name) {
+  return deal_bags(labels, num_folds, seed, std::move(name),
+                   [](int label) { return std::to_string(label); });
+}
+
 Repetition stratified_folds(const Bags& bags, int num_folds, std::uint64_t seed, std::string name) {
   check_labels(bags);
   if (bags.scheme.target != Target::kRegression) {
-    return stratified_folds(bags.labels, num_folds, seed, std::move(name));
+    return deal_bags(bags.labels, num_folds, seed, std::move(name), [&](int label) {
+      return bags.scheme.class_names[static_cast<std::size_t>(label)];
+    });
   }
   check_num_folds(num_folds);
   if (bags.numbers.size() < 2 * static_cast<std::size_t>(num_folds)) {
     fail(ErrorCode::kCorruptData, "folds",
          "expected at least two bags a fold, got " + std::to_string(bags.numbers.size()) + " for " +
-             std::to_string(num_folds) + " folds; ask for fewer folds");
+             std::to_string(num_folds) + " folds; ask for fewer folds (--num-folds)");
   }
   std::vector<std::size_t> order(bags.numbers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

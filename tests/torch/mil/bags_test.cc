@@ -70,6 +70,24 @@ TEST(CsvBags, WithoutInstanceColumnTheyCountFromOne) {
   EXPECT_ERROR(check_labels(bags), kInvalidArgument, "label");
 }
 
+TEST(CsvBags, IgnoredColumnsHaveNoRole) {
+  const TempFolder folder;
+  const std::string path =
+      folder.write("d.csv", "bag_id,instance_id,label,x\na,1,,1\na,1,,2\nb,1,,3\n");
+  EXPECT_ERROR(read_csv_bags(path), kCorruptData,
+               "got nothing; where labels are not known, --ignore");
+  CsvBagOptions options;
+  options.ignore = {"label"};
+  EXPECT_ERROR(read_csv_bags(path, options), kCorruptData, "name each once, or --ignore");
+  options.ignore = {"label", "instance_id"};
+  const Bags bags = read_csv_bags(path, options);
+  EXPECT_FALSE(bags.has_labels());
+  EXPECT_EQ(bags.instance_ids, (std::vector<std::string>{"1", "2", "1"}));
+  EXPECT_EQ(bags.feature_names, (std::vector<std::string>{"x"}));
+  options.label_column = "label";
+  EXPECT_FALSE(read_csv_bags(path, options).has_labels());
+}
+
 TEST(CsvBags, BagsApartAreAnErrorUnlessTheyAreSorted) {
   const TempFolder folder;
   const std::string path =
@@ -94,7 +112,7 @@ TEST(CsvBags, BadCellsAreNamedByRowAndColumn) {
     EXPECT_EQ(error.code(), ErrorCode::kCorruptData) << error.what();
     for (const char* part : parts) EXPECT_TRUE(test::contains(error.what(), part)) << error.what();
   };
-  expect("a,1,1,1,2\na,2,1,nan,2\n", {"line 3", "'x'"});
+  expect("a,1,1,1,2\na,2,1,nan,2\n", {"line 3", "'x'", "fill in", "--ignore"});
   expect("a,1,1,1,2\na,2,1,2,\n", {"line 3", "'y'"});
   expect("a,1,1,1,inf\n", {"line 2", "'y'"});
   expect("a,1,1,1,1e99\n", {"line 2", "'y'", "32-bit"});

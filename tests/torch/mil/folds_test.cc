@@ -111,7 +111,13 @@ TEST(StratifiedFolds, BalanceSizesAndClasses) {
 
 TEST(StratifiedFolds, RefuseTooFewBags) {
   const std::vector<int> labels = {0, 0, 0, 0, 1, 1};
-  EXPECT_ERROR(stratified_folds(labels, 3, 0, "a"), kCorruptData, "2 with label 1");
+  EXPECT_ERROR(stratified_folds(labels, 3, 0, "a"), kCorruptData,
+               "2 with label 1; leave out the class");
+  EXPECT_ERROR(stratified_folds(std::vector<int>{0, 0, 0, 0, 1, 1, 1}, 4, 0, "a"), kCorruptData,
+               "3 with label 1; ask for fewer folds");
+  Bags bags = make_toy(4).bags;
+  bags.scheme.class_names = {"normal", "tumour"};
+  EXPECT_ERROR(stratified_folds(bags, 3, 0, "a"), kCorruptData, "2 with label tumour");
   EXPECT_ERROR(stratified_folds(labels, 2, 0, "a"), kInvalidArgument, "at least 3");
 }
 

@@ -122,6 +122,19 @@ TEST(Labels, AreTakenForWhatTheUserSays) {
   EXPECT_ERROR(check_labels(read_labels({"a", "a"})), kCorruptData, "two classes");
 }
 
+TEST(Labels, ThatAreMissingAreNoClass) {
+  for (const char* missing : {"nan", "NaN", "inf", "-inf"}) {
+    EXPECT_ERROR(read_labels({"0.5", missing, "2"}), kCorruptData,
+                 std::string("line 3, column 'label' (row 2): expected a label, got '") + missing);
+    EXPECT_ERROR(read_labels({"a", missing}), kCorruptData, missing);
+  }
+  EXPECT_ERROR(read_labels({"0.5", "2", "NA"}), kCorruptData,
+               "line 4, column 'label' (row 3): expected a number, as other bags have");
+  EXPECT_EQ(read_labels({"0.5", "NA", "2"}, as(Target::kClasses)).scheme.num_classes(), 3);
+  EXPECT_EQ(read_labels({"nanny", "infected"}).scheme.num_classes(), 2);
+  EXPECT_EQ(read_labels({"1", "2", "NA"}).scheme.num_classes(), 3);
+}
+
 TEST(Labels, OfNpyFilesMeanTheSame) {
   Bags bags = read_labels({"3", "1.0", "2"});
   EXPECT_EQ(bags.labels, (std::vector<int>{2, 0, 1}));
@@ -220,7 +233,7 @@ TEST(MainFigure, OfARegressionIsR2AndItsInfluenceTheDerivativeByWeight) {
   // Ranks 1 2 4 5 3 and 1 2 3 5 4: 1 - 6 * 2 / (5 * 24).
   EXPECT_NEAR(figures[2].value, 0.9, 1e-15);
   EXPECT_LT(main_interval(Target::kRegression, -3, influence).low, -3);
-  EXPECT_ERROR(main_figure({&numbers, scores, {}, std::vector<double>(5, 1.0)}), kInvalidArgument,
+  EXPECT_ERROR(main_figure({&numbers, scores, {}, std::vector<double>(5, 1.0)}), kCorruptData,
                "differ");
 }
 

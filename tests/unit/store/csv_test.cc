@@ -99,6 +99,27 @@ TEST(Csv, QuotesDelimitersAndLineEnds) {
   EXPECT_EQ(all_text(folder.write("header.csv", "a,b\n")), "");
 }
 
+TEST(Csv, TheFirstLineShowsTheDelimiter) {
+  const TempFolder folder;
+  EXPECT_EQ(all_text(folder.write("s.csv", "a;b;c\r\n1;2;x,y\r\n")), "1|2|x,y;");
+  EXPECT_EQ(all_text(folder.write("t.csv", "\n\na\tb\n1\t2\n")), "1|2;");
+  EXPECT_EQ(all_text(folder.write("t.txt", "a\tb\r1\t2")), "1|2;");
+  EXPECT_EQ(all_text(folder.write("c.tsv", "a,b\n1,2\n")), "1|2;");
+  EXPECT_EQ(all_text(folder.write("q.csv", "\"a;b;c\",d\n1,2\n")), "1|2;");
+  EXPECT_EQ(all_text(folder.write("bom.csv", "\xEF\xBB\xBF\"a, b\";c\n1;2\n")), "1|2;");
+  EXPECT_EQ(all_text(folder.write("s.csv.gz", gzip("a;b\n1;2\n"))), "1|2;");
+  // As many of each: the name of the file decides.
+  EXPECT_EQ(all_text(folder.write("even.csv", "a;x,b\n1,2\n")), "1|2;");
+  EXPECT_EQ(all_text(folder.write("even.tsv", "a,x\tb\n1\t2\n")), "1|2;");
+  EXPECT_EQ(all_text(folder.write("one.csv", "a\n1;2\n")), "1;2;");
+  // A first line longer than the buffer.
+  EXPECT_EQ(CsvReader(folder.write("long.csv", std::string(300000, 'a') + ";b\n")).columns().size(),
+            1u);
+  EXPECT_EQ(
+      CsvReader(folder.write("long.csv", "b;" + std::string(300000, 'a') + "\n")).columns()[0],
+      "b");
+}
+
 TEST(Csv, WithoutHeaderColumnsAreNumbered) {
   const TempFolder folder;
   CsvReader reader(folder.write("t.csv", "5,6\n7,8\n"), {0, false});
@@ -172,12 +193,23 @@ TEST(Csv, ErrorsNameFileLineAndColumn) {
   EXPECT_ERROR(numbers("x,y,x\n1,2,3\n"), kCorruptData,
                "line 1: expected each column name once, got 'x' as column 1 and 3");
   EXPECT_ERROR(numbers("x,,z\n"), kCorruptData, "got none for column 2");
+  EXPECT_ERROR(numbers(",x\n0,1\n"), kCorruptData, "got none for column 1; is it the index");
+  EXPECT_ERROR(numbers("x,F\xE4rbung\n1,2\n"), kCorruptData,
+               "UTF-8, got other bytes in the name of column 2");
+  EXPECT_ERROR(numbers("x;y\n1;0,5\n"), kCorruptData, "got '0,5'; write decimals with a point");
   EXPECT_ERROR(numbers(""), kCorruptData, "got an empty file");
   EXPECT_ERROR(numbers("\n\n"), kCorruptData, "got an empty file");
   EXPECT_ERROR(numbers("x,y\n\"1,2\n3,4\n"), kCorruptData, "line 2: expected a closing quote");
   EXPECT_ERROR(numbers("\xFF\xFEx"), kCorruptData, "UTF-16");
   EXPECT_ERROR(CsvReader(folder / "missing.csv"), kIo, "missing.csv': no such file");
   EXPECT_ERROR(CsvReader{folder.path()}, kInvalidArgument, "expected a file");
+}
+
+TEST(Csv, ErrorsOfNumbersEndWithTheCallersRemedy) {
+  const TempFolder folder;
+  CsvReader reader(folder.write("t.csv", "x\nno\n"));
+  ASSERT_TRUE(reader.next());
+  EXPECT_ERROR(reader.number(0, "try again"), kCorruptData, "got 'no'; try again");
 }
 
 TEST(Csv, WholeNumbersMustBeWhole) {

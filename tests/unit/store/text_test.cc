@@ -28,5 +28,15 @@ TEST(Text, ClosestNameGuessesOnlyWhatIsNear) {
   EXPECT_EQ(closest_name(std::string(1000, 'r'), names), "");
 }
 
+TEST(Text, Utf8IsToldFromOtherBytes) {
+  for (const char* good : {"", "plain", "F\xC3\xA4rbung", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"}) {
+    EXPECT_TRUE(is_utf8(good)) << good;
+  }
+  for (const char* bad : {"F\xE4rbung", "\xC3", "\x80", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80",
+                          "\xF4\x90\x80\x80", "\xFF", "a\xE2\x82"}) {
+    EXPECT_FALSE(is_utf8(bad)) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace hopfield

@@ -108,7 +108,8 @@ Bags select_bags(const Bags& bags, std::span<const std::int64_t> which);
 void check_bags(const Bags& bags);
 
 /// Throws kInvalidArgument unless there are labels: of two classes or more, each below
-/// scheme.num_classes(); or finite numbers of a regression.
+/// scheme.num_classes(); or finite numbers of a regression. kCorruptData if there is only one class
+/// or all numbers are equal.
 void check_labels(const Bags& bags);
 
 /// Throws kCorruptData "[op] ..." unless every class has a bag; in a regression, unless two labels

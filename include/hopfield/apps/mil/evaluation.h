@@ -29,8 +29,8 @@ std::string main_title(Target target);
 /// kClasses     macro one-vs-rest AUC: mean over the classes of roc_auc of the class's probability
 ///              against all other classes.
 /// kRegression  R2 = 1 - mean (number - score)^2 / mean (number - mean number)^2.
-/// Errors: kInvalidArgument if sizes differ, a score is NaN, a class has no bag, or all numbers are
-/// equal.
+/// Errors: kInvalidArgument if sizes differ, a score is NaN or a class has no bag; kCorruptData if
+/// all numbers are equal.
 double main_figure(const Outcomes& outcomes);
 
 /// What each bag adds to the error of the main figure; they sum to 0. As auc_influence; of several
