@@ -217,8 +217,7 @@ int run_demo(const DemoOptions& options, const Context& context) {
   };
   const std::vector<std::string> folders = data_folders(options.data);
   const std::string digits_path = found_file(folders, kDigitsFile);  // before the long part
-  check_output(options.report_path, {digits_path});
-  check_output(options.json_path, {digits_path});
+  check_outputs({options.report_path, options.json_path}, {digits_path});
   result.seed = static_cast<std::uint64_t>(options.seed);
   result.command = command_line(options);
   result.bags = classify_bags(options, folders, context);

@@ -319,8 +319,7 @@ int run_cv(const Context& context, CvArguments& arguments, const std::string& co
   }
   std::vector<std::string> inputs = arguments.data.files();
   if (!arguments.folds.empty()) inputs.push_back(arguments.folds);
-  check_output(arguments.json, inputs);
-  check_output(arguments.report, inputs);
+  check_outputs({arguments.json, arguments.report}, inputs);
 
   const mil::Bags bags = read_labelled_bags(arguments.data);
   const std::vector<mil::Repetition> repetitions = repetitions_of(arguments, bags);
@@ -414,8 +413,10 @@ int run_fit(const Context& context, FitArguments& arguments) {
   std::error_code ignored;
   std::filesystem::remove(options.checkpoint_path, ignored);
   const mil::StoredBags* stored = result.model.stored_bags();
-  const std::string figure =
-      "; " + mil::main_title(bags.scheme.target) + " " + report::fixed(result.validation_auc, 3);
+  const std::string figure = "; " + mil::main_title(bags.scheme.target) + " " +
+                             report::fixed(result.validation_auc, 3) +
+                             " (95 %: " + report::fixed(result.validation_interval.low, 3) +
+                             " to " + report::fixed(result.validation_interval.high, 3) + ")";
   std::cout << (stored != nullptr ? "stored " : "trained on ") << result.num_training << " bags";
   if (stored != nullptr) {
     std::cout << figure << ", each bag scored by the others\nsimilarities: " << stored->text();
@@ -468,8 +469,7 @@ struct UseArguments {
 int run_predict(const Context& context, const UseArguments& arguments) {
   std::vector<std::string> inputs = arguments.data.files();
   inputs.push_back(arguments.model);
-  check_output(arguments.output, inputs);
-  check_output(arguments.json, inputs);
+  check_outputs({arguments.output, arguments.json}, inputs);
   const mil::SavedModel model = mil::SavedModel::load(arguments.model);
   const mil::Bags bags = read_bags(arguments.data, &model);
   const std::vector<double> scores = model.predict(bags);
@@ -553,8 +553,7 @@ void write_heat_maps(const std::string& folder, const mil::Bags& bags,
 int run_explain(const Context& context, const UseArguments& arguments) {
   std::vector<std::string> inputs = arguments.data.files();
   inputs.push_back(arguments.model);
-  check_output(arguments.output, inputs);
-  check_output(arguments.json, inputs);
+  check_outputs({arguments.output, arguments.json}, inputs);
   const mil::SavedModel model = mil::SavedModel::load(arguments.model);
   const mil::Bags bags = chosen_bags(read_bags(arguments.data, &model), arguments.bags);
   require(arguments.heat_maps.empty() || !bags.coordinates.empty(), "--heat-maps",

@@ -189,7 +189,7 @@ class StoredBags(MilTest):
 
     def test_fit_predict_and_explain(self):
         fit = ["mil", "fit", "d.csv", "-o", "m.safetensors", "--model", "stored-bags"]
-        self.expect(0, *fit, output=r"stored 24 bags; AUC [01]\.\d+, each bag scored by the others\n"
+        self.expect(0, *fit, output=r"stored 24 bags; AUC [01]\.\d+ \(95 %: [01]\.\d+ to [01]\.\d+\), each bag scored by the others\n"
                                     r"similarities: .*%\nsaved m\.safetensors \(\d+ values\)")
         first = (self.folder / "m.safetensors").read_bytes()
         self.expect(0, *fit, "--force", "--seed", "3", "--embedding", "8")
@@ -242,6 +242,9 @@ class Mistakes(MilTest):
         refuse(3, r"class", data="one.csv")
         self.write("constant.csv", csv_text([self.rows[0]] + [r[:3] + ["1", "1", "1"] for r in self.rows[1:]]))
         refuse(3, r"constant", data="constant.csv")
+        before = self.names()
+        self.cv("--json", "both", "--report", "both", status=2, error="no input and no other output, got 'both'")
+        self.assertEqual(self.names(), before)
 
     def test_tables_of_spreadsheets_mean_the_same(self):
         text = csv_text(self.rows)

@@ -241,7 +241,8 @@ std::string label_text(const LabelScheme& scheme) {
   if (scheme.target == Target::kRegression) return "numbers";
   std::string names;
   for (const std::string& name : scheme.class_names) names += (names.empty() ? "" : ", ") + name;
-  return std::to_string(scheme.num_classes()) + " classes: " + names;
+  const char* const title = scheme.num_classes() == 1 ? " class: " : " classes: ";
+  return std::to_string(scheme.num_classes()) + title + names;
 }
 
 std::span<const float> Bags::all_values() const {

@@ -24,6 +24,7 @@
 #include "apps/mil/stored_bags_file.h"
 #include "apps/mil/trainer.h"
 #include "hopfield/apps/mil/coder.h"
+#include "hopfield/apps/mil/evaluation.h"
 #include "hopfield/apps/mil/folds.h"
 #include "hopfield/base/error.h"
 #include "hopfield/base/os.h"
@@ -415,6 +416,7 @@ class Fitter {
     FitResult result;
     result.num_training = bags.num_bags();
     result.validation_auc = state->stored->left_out_auc();
+    result.validation_interval = state->stored->left_out_interval();
     result.model.state_ = std::move(state);
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -443,6 +445,7 @@ class Fitter {
     }
     result.num_training = static_cast<std::int64_t>(training_.size());
     result.num_validation = static_cast<std::int64_t>(validation_.size());
+    if (!validation_.empty()) result.validation_interval = validation_interval(result);
     result.model = saved_model();
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -450,6 +453,27 @@ class Fitter {
   }
 
  private:
+  /// Each bag's influence is the mean over the members, as the figure is.
+  Interval validation_interval(const FitResult& result) const {
+    std::vector<int> labels;
+    std::vector<double> numbers;
+    for (const std::int64_t bag : validation_) {
+      const auto b = static_cast<std::size_t>(bag);
+      if (!bags_.labels.empty()) labels.push_back(bags_.labels[b]);
+      if (!bags_.numbers.empty()) numbers.push_back(bags_.numbers[b]);
+    }
+    std::vector<double> influence(validation_.size(), 0.0);
+    for (const Trainer& trainer : trainers_) {
+      BagNet net = trainer.best_net();
+      const std::vector<double> scores = score_bags(net, coded_, validation_);
+      const std::vector<double> parts = main_influence({&bags_.scheme, scores, labels, numbers});
+      for (std::size_t b = 0; b < parts.size(); ++b) {
+        influence[b] += parts[b] / static_cast<double>(trainers_.size());
+      }
+    }
+    return main_interval(bags_.scheme.target, result.validation_auc, influence);
+  }
+
   static std::shared_ptr<SavedModel::State> new_state(const Bags& bags, const FitOptions& options) {
     auto state = std::make_shared<SavedModel::State>();
     state->options = options.model;

@@ -191,7 +191,10 @@ void settle(Candidates candidates, const StoredLabels& known, StoredBags::State&
     }
     state.members.push_back(std::move(member));
   }
-  state.left_out_auc = main_figure(known.outcomes(average));
+  const Outcomes outcomes = known.outcomes(average);
+  state.left_out_auc = main_figure(outcomes);
+  state.left_out_interval =
+      main_interval(outcomes.scheme->target, state.left_out_auc, main_influence(outcomes));
   state.intercept.assign(outputs, known.regression() ? mean(known.numbers) : 0.0);
   for (std::size_t c = 0; c < outputs; ++c) {
     double slope = 1;

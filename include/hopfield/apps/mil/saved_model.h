@@ -88,8 +88,9 @@ struct FitResult {
   /// Main figure, mean over the members, at the epochs kept; NaN without validation; of stored
   /// bags: each bag by the others.
   double validation_auc = 0;
-  double best_epoch = 0;        ///< mean over the members
-  std::int64_t resumed_at = 0;  ///< epochs (of all members) found in the checkpoint
+  Interval validation_interval;  ///< 95 %, around it, as main_interval; 0 to 0 without validation
+  double best_epoch = 0;         ///< mean over the members
+  std::int64_t resumed_at = 0;   ///< epochs (of all members) found in the checkpoint
   double seconds = 0;
 };
 

@@ -10,6 +10,7 @@
 
 #include "hopfield/apps/mil/bags.h"
 #include "hopfield/apps/mil/coder.h"
+#include "hopfield/apps/mil/metrics.h"
 
 namespace hopfield::mil {
 
@@ -91,6 +92,7 @@ class StoredBags {
     std::vector<double> intercept = {0.0};  ///< [outputs]
     std::vector<double> log_class_weights;  ///< [outputs] of several classes; else empty
     double left_out_auc = 0;                ///< of the average; the weights have seen these labels
+    Interval left_out_interval;             ///< 95 %, around it; not saved
   };
 
   StoredBags() = default;
@@ -108,6 +110,8 @@ class StoredBags {
   std::int64_t num_stored() const;  ///< bags
   std::int64_t num_values() const;  ///< of all members
   double left_out_auc() const { return state_.left_out_auc; }
+  /// 95 %, as main_interval; 0 to 0 of a model that was read from a file.
+  Interval left_out_interval() const { return state_.left_out_interval; }
   const std::vector<Member>& members() const { return state_.members; }
   double intercept() const { return state_.intercept.front(); }  ///< of the first output
   std::int64_t num_outputs() const { return std::ssize(state_.intercept); }
