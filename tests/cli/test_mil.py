@@ -336,7 +336,7 @@ class Mistakes(MilTest):
 class FitPredictExplain(MilTest):
     def test_model_predicts_and_explains(self):
         result = self.fit(epochs=40)
-        self.assertRegex(result.stdout, r"trained on 18 bags; AUC [01]\.\d+ on 6 validation bags")
+        self.assertRegex(result.stdout, r"trained on 18 bags; AUC [01]\.\d+ \(95 %: [01]\.\d+ to [01]\.\d+\) on 6 validation bags")
         self.assertEqual(self.names(), ["d.csv", "folds.csv", "m.safetensors"])
         metadata, tensors = read_safetensors(self.folder / "m.safetensors")
         self.assertEqual(metadata["format"], "hopfield.mil-model")
